@@ -1,0 +1,100 @@
+"""The command line: `owncast-py serve` and `owncast-py check`.
+
+Owns options, exit codes (0 well, 1 the machine has a problem, 2 settings or secrets cannot be used) and what is
+printed to a person. The server itself is `owncast_py.app`, imported only once a command needs it, so that a wrong
+option is answered at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Coroutine
+from functools import wraps
+from pathlib import Path
+from typing import TypeVar
+
+import click
+
+from owncast_py import logs
+from owncast_py.check import check_machine
+from owncast_py.config import Config
+from owncast_py.config_sources import load
+from owncast_py.credentials import load_credentials
+from owncast_py.errors import OwncastError
+
+EXIT_PROBLEM = 1
+EXIT_UNUSABLE = 2
+
+T = TypeVar("T")
+
+
+def _settings(command: Callable[[Config], None]) -> Callable[..., None]:
+    """Gives a command the options that every one shares, and hands it the configuration they lead to."""
+
+    @click.option("--config", "config_file", type=click.Path(path_type=Path), help="YAML file; else ./config.yaml.")
+    @click.option("--data-dir", type=str, help="Where secrets and segments are kept.")
+    @click.option("--http-host", type=str, help="Address that viewers' browsers reach.")
+    @click.option("--http-port", type=str, help="Port for viewers.")
+    @click.option("--rtmp-host", type=str, help="Address that encoders reach.")
+    @click.option("--rtmp-port", type=str, help="Port for encoders.")
+    @click.option("--stream-key", type=str, help="Better in the environment: other users can see options.")
+    @click.option("--admin-password", type=str, help="Better in the environment: other users can see options.")
+    @click.option("--log-format", type=str, help="text or json.")
+    @wraps(command)
+    def run(config_file: Path | None, **options: str | None) -> None:
+        try:
+            given = {name: value for name, value in options.items() if value is not None}
+            command(load(config_file, given))
+        except OwncastError as error:
+            for line in str(error).splitlines():
+                click.echo(line, err=True)
+            raise SystemExit(EXIT_UNUSABLE) from None
+
+    return run
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="owncast-py", message="%(prog)s %(version)s")
+def main() -> None:
+    """Self-hosted live streaming. Every option is also a setting: see docs/configuration.md."""
+
+
+@main.command()
+@_settings
+def serve(config: Config) -> None:
+    """Start the server; Ctrl-C or SIGTERM ends it."""
+    from owncast_py.app import run
+
+    credentials = load_credentials(config, click.echo)
+    given = (config.stream_key, config.admin_password)
+    secrets = [credentials.stream_key, credentials.admin_password_hash]
+    secrets += [secret.get_secret_value() for secret in given if secret is not None]
+    logs.configure(config.log_format, config.log_level, secrets)
+    _run(run(config, credentials))
+
+
+@main.command()
+@_settings
+def check(config: Config) -> None:
+    """Say in plain words whether this machine can stream."""
+    from owncast_py.app import probe_machine
+
+    logs.configure(config.log_format, "error")
+    findings = _run(check_machine(config, probe_machine))
+    for finding in findings:
+        click.echo(f"{'ok     ' if finding.ok else 'PROBLEM'}  {finding.text}")
+    problems = sum(not finding.ok for finding in findings)
+    if problems:
+        click.echo(f"\nThis machine is not ready: {problems} problem{'s' if problems > 1 else ''} above.")
+        raise SystemExit(EXIT_PROBLEM)
+    click.echo("\nThis machine can stream.")
+
+
+def _run(coroutine: Coroutine[object, object, T]) -> T:
+    """Runs to the end on the fastest event loop that is installed."""
+    loop_factory: Callable[[], asyncio.AbstractEventLoop] | None = None
+    with contextlib.suppress(ImportError):
+        from uvloop import new_event_loop as loop_factory
+    with asyncio.Runner(loop_factory=loop_factory) as runner:
+        return runner.run(coroutine)

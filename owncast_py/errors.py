@@ -1,0 +1,33 @@
+"""The application's errors, each with the sentence that a person reads.
+
+OwncastError
+├── ConfigError          settings that cannot be used; one sentence per fault
+├── CredentialsError     the secrets in the data directory cannot be read or kept
+└── StartError           the server cannot start here: a taken port, a directory that cannot be written
+
+The command line prints them and exits with 2; none of them ever holds a secret.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+class OwncastError(Exception):
+    """Base of all errors of this package; the message is a sentence that a person can act on."""
+
+
+class ConfigError(OwncastError):
+    """Settings that cannot be used. `faults` holds one sentence for each, in the order of their sources."""
+
+    def __init__(self, faults: Sequence[str]) -> None:
+        super().__init__("\n".join(faults))
+        self.faults = tuple(faults)
+
+
+class CredentialsError(OwncastError):
+    """The secrets in the data directory cannot be read or kept."""
+
+
+class StartError(OwncastError):
+    """The server cannot start on this machine as it is configured."""

@@ -1,0 +1,214 @@
+"""Decides where every rendition is cut: once, from the source's frames, before anyone packages them.
+
+Owns the list of boundaries of a broadcast. A boundary starts a part; some also start a segment, and some of those a
+new run (a source after a break, or the slate), which becomes a discontinuity. All renditions cut at the same
+boundaries, so media sequence and part numbers agree everywhere and each rendition needs no clock of its own.
+
+The rules were measured: a part closes when its duration plus half a frame reaches the target; a segment begins at a
+keyframe, as late as the target duration allows. Sans-I/O: times come in with the frames, in 1/90000 s.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import NamedTuple
+
+from ingest.source import TIMESCALE
+
+SEGMENT_SLACK = TIMESCALE * 49 // 100
+"""EXTINF "rounded to the nearest integer" may not exceed TARGETDURATION (RFC 8216 §4.3.3.1): 0.49 s are left."""
+
+GRID_SLACK = TIMESCALE // 100
+"""How much earlier than its grid point a forced keyframe may come; ffmpeg's expression uses the same value."""
+
+PART_SLACK = TIMESCALE // 20
+"""How far a part may exceed its target; PART-TARGET is declared with it. Audio parts end up to a frame late."""
+
+STALL_SLACK = TIMESCALE
+"""How far audio may run ahead of the open video part before the part is closed without another picture."""
+
+DEFAULT_FRAME = TIMESCALE // 30
+MAX_BOUNDARIES = 4096
+"""Boundaries kept for renditions that lag; at half a second each this is more than half an hour."""
+
+
+class Boundary(NamedTuple):
+    """Where a part starts."""
+
+    serial: int
+    """Counts all boundaries of the broadcast."""
+    time: int
+    """Presentation time of the part's first sample, on the broadcast's timeline."""
+    segment: int
+    """Media sequence number of the segment that the part belongs to."""
+    part: int
+    """The part's number in its segment."""
+    run: int
+    """Which uninterrupted run of media it belongs to."""
+
+
+class Schedule:
+    """Turns the leading track's frames into boundaries.
+
+    `part_target` and `segment_target` are in ticks; without parts (latency level 4) parts are still cut, because
+    memory and playlists are organised by them, but not offered.
+    """
+
+    def __init__(self, *, part_target: int, segment_target: int, target_duration: int) -> None:
+        self.part_target = part_target
+        self.segment_target = segment_target
+        self.target_duration = target_duration
+        self._boundaries: deque[Boundary] = deque(maxlen=MAX_BOUNDARIES)
+        self._next_serial = 0
+        self._next_segment = 0
+        self._run = -1
+        self._ended = True
+        self._first = True
+        self._run_ends: dict[int, int] = {}
+        self._origin = 0
+        self._own_grid = False
+        self._offset = 0
+        self._last_dts = 0
+        self._frame = DEFAULT_FRAME
+        self._segment_start = 0
+        self._keyframe_time = 0
+        self._longest_gap = 0
+
+    @property
+    def head(self) -> int:
+        """The serial of the newest boundary, -1 before the first."""
+        return self._next_serial - 1
+
+    @property
+    def open(self) -> bool:
+        """Whether a run is under way."""
+        return not self._ended
+
+    @property
+    def part_start(self) -> int:
+        """The time of the newest boundary."""
+        return self._boundaries[-1].time
+
+    @property
+    def end_time(self) -> int:
+        """Where the last finished run ended, 0 before any; the next one may start here or later."""
+        return max(self._run_ends.values(), default=0)
+
+    @property
+    def frame_duration(self) -> int:
+        """The leading track's last distance between frames, in ticks."""
+        return self._frame
+
+    @property
+    def longest_gap(self) -> int:
+        """The longest distance between keyframes of this run so far, in ticks; 0 before the second keyframe."""
+        return self._longest_gap
+
+    def at(self, serial: int) -> Boundary | None:
+        """The boundary with this serial, or the oldest one kept; None while it is still to come."""
+        if serial >= self._next_serial:
+            return None
+        return self._boundaries[max(serial - (self._next_serial - len(self._boundaries)), 0)]
+
+    def end_of(self, boundary: Boundary) -> tuple[int, bool] | None:
+        """When the part that starts at `boundary` ends, and whether its segment ends with it; None while open."""
+        following = self.at(boundary.serial + 1)
+        if following is not None and following.run == boundary.run:
+            return following.time, following.segment != boundary.segment
+        if boundary.run < self._run or self._ended:
+            return self._run_ends[boundary.run], True
+        return None
+
+    def begin_run(self, *, own_grid: bool = False) -> int:
+        """Starts a run and returns its number. `own_grid`: segments follow the clock and ffmpeg's forced keyframes
+        instead of the source's keyframes."""
+        if not self._ended:
+            raise RuntimeError("A run is still open; end it before the next one begins.")
+        self._run += 1
+        self._ended = False
+        self._own_grid = own_grid
+        self._frame = DEFAULT_FRAME
+        self._longest_gap = 0
+        self._first = True
+        return self._run
+
+    def video(self, dts: int, pts: int, keyframe: bool) -> bool:
+        """Takes a picture of the leading track; returns whether it starts a new part."""
+        if self._first:
+            self._offset = pts - dts
+        else:
+            # A stall says nothing about the frame rate.
+            self._frame = min(max(dts - self._last_dts, 1), self.part_target)
+        self._last_dts = dts
+        return self._advance(dts + self._offset, keyframe)
+
+    def audio(self, pts: int, duration: int) -> bool:
+        """Takes a frame of an audio track that leads, because there is no video."""
+        self._frame = duration
+        return self._advance(pts, True)
+
+    def audio_passed(self, pts: int) -> bool:
+        """Audio reached `pts` on a track that follows. When pictures stall it closes the open part in their place."""
+        if self._ended or self._first or pts - self.part_start < self.part_target + STALL_SLACK:
+            return False
+        self._cut_without_picture()
+        return True
+
+    def end_run(self, time: int) -> None:
+        """Ends the run at `time` (ticks), the end of its last frame."""
+        if not self._ended:
+            self._ended = True
+            self._run_ends[self._run] = max(time, self.end_time, 0 if self._first else self.part_start)
+
+    def _limit(self) -> int:
+        return self.target_duration * TIMESCALE + SEGMENT_SLACK
+
+    def _advance(self, time: int, keyframe: bool) -> bool:
+        if self._first:
+            self._first = False
+            self._origin = self._keyframe_time = time
+            self._cut(time, True)
+            return True
+        longest = self.part_target + PART_SLACK
+        while time - self.part_start > longest:
+            self._cut_without_picture()
+        elapsed = time - self.part_start
+        if self._segment_due(time, keyframe):
+            self._cut(time, True)
+        elif elapsed + self._frame // 2 >= self.part_target or elapsed + self._frame > longest:
+            self._cut(time, False)
+        else:
+            return False
+        return True
+
+    def _segment_due(self, time: int, keyframe: bool) -> bool:
+        elapsed = time - self._segment_start
+        if self._own_grid:
+            return self._grid(time) > self._grid(self._segment_start)
+        if keyframe:
+            self._longest_gap = max(self._longest_gap, time - self._keyframe_time)
+            self._keyframe_time = time
+            # Before a gap was seen the next one is taken to be as long as a segment.
+            expected = self._longest_gap or self.segment_target
+            return elapsed + GRID_SLACK >= self.segment_target or elapsed + expected > self._limit()
+        # No keyframe in time: TARGETDURATION is a promise, a keyframe at the start of a segment is a courtesy.
+        return elapsed + self._frame > self._limit()
+
+    def _grid(self, time: int) -> int:
+        return (time - self._origin + GRID_SLACK) // self.segment_target
+
+    def _cut_without_picture(self) -> None:
+        """Closes the open part at its nominal end, because the next picture is too late for it."""
+        time = self.part_start + self.part_target
+        late = time + self.part_target - self._segment_start > self._limit()
+        self._cut(time, late or (self._own_grid and self._grid(time) > self._grid(self._segment_start)))
+
+    def _cut(self, time: int, segment: bool) -> None:
+        if segment:
+            number, part = self._next_segment, 0
+            self._next_segment += 1
+            self._segment_start = time
+        else:
+            number, part = self._boundaries[-1].segment, self._boundaries[-1].part + 1
+        self._boundaries.append(Boundary(self._next_serial, time, number, part, self._run))
+        self._next_serial += 1

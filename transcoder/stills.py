@@ -1,0 +1,103 @@
+"""Thumbnail and animated preview from keyframes in memory.
+
+Owns decoding single keyframes with PyAV and turning them into a JPEG, a GIF and a WebP. Everything here blocks and is
+meant for a worker thread; `Stills` itself only remembers keyframes and finished pictures.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from io import BytesIO
+from typing import cast
+
+import av
+from PIL import Image
+
+from ingest.source import VideoCodec, VideoHeader
+from transcoder.errors import CodecError
+
+PREVIEW_FRAMES = 8
+"""Keyframes in the animated preview; with one every two seconds it shows the last sixteen."""
+
+PREVIEW_WIDTH = 480
+PREVIEW_FRAME_MS = 400
+THUMBNAIL_WIDTH = 1280
+JPEG_QUALITY = 80
+WEBP_QUALITY = 60
+GIF_COLOURS = 128
+MAX_KEYFRAME = 8 * 1024 * 1024
+"""A larger keyframe is not decoded."""
+
+_DECODERS = {VideoCodec.AVC: "h264", VideoCodec.HEVC: "hevc", VideoCodec.AV1: "libdav1d", VideoCodec.VP9: "vp9"}
+
+
+@dataclass(frozen=True, slots=True)
+class Pictures:
+    """Finished stills."""
+
+    thumbnail: bytes
+    """JPEG."""
+    gif: bytes
+    webp: bytes
+
+
+class Stills:
+    """The last keyframes of a broadcast, and the pictures last made of them."""
+
+    def __init__(self) -> None:
+        self.pictures: Pictures | None = None
+        self._keyframes: deque[tuple[VideoHeader, bytes]] = deque(maxlen=PREVIEW_FRAMES)
+
+    def add(self, header: VideoHeader, keyframe: bytes) -> None:
+        """Remembers a keyframe; those that are too large are passed over."""
+        if len(keyframe) <= MAX_KEYFRAME:
+            self._keyframes.append((header, keyframe))
+
+    @property
+    def keyframes(self) -> Sequence[tuple[VideoHeader, bytes]]:
+        """A copy of what is remembered, oldest first."""
+        return tuple(self._keyframes)
+
+
+def render(keyframes: Sequence[tuple[VideoHeader, bytes]]) -> Pictures:
+    """Decodes `keyframes` and makes the stills: the newest as thumbnail, all as preview.
+
+    Raises:
+        CodecError: none of them can be decoded.
+    """
+    images = [image for image in (_decode(*keyframe) for keyframe in keyframes) if image is not None]
+    if not images:
+        raise CodecError(f"None of {len(keyframes)} keyframes could be decoded into a still.")
+    thumbnail = BytesIO()
+    _fit(images[-1], THUMBNAIL_WIDTH).save(thumbnail, "JPEG", quality=JPEG_QUALITY, optimize=True)
+    frames = [_fit(image, PREVIEW_WIDTH) for image in images]
+    frames = [frame if frame.size == frames[-1].size else frame.resize(frames[-1].size) for frame in frames]
+    gif, webp = BytesIO(), BytesIO()
+    reduced = [frame.quantize(GIF_COLOURS) for frame in frames]
+    reduced[0].save(gif, "GIF", save_all=True, append_images=reduced[1:], duration=PREVIEW_FRAME_MS, loop=0)
+    frames[0].save(
+        webp, "WEBP", save_all=True, append_images=frames[1:], duration=PREVIEW_FRAME_MS, loop=0, quality=WEBP_QUALITY
+    )
+    return Pictures(thumbnail.getvalue(), gif.getvalue(), webp.getvalue())
+
+
+def _decode(header: VideoHeader, keyframe: bytes) -> Image.Image | None:
+    try:
+        context = cast(av.VideoCodecContext, av.CodecContext.create(_DECODERS[header.codec], "r"))
+        context.extradata = header.config
+        context.thread_count = 1
+        for packet in (av.Packet(keyframe), None):
+            for frame in context.decode(packet):
+                image: Image.Image = frame.to_image()  # type: ignore[no-untyped-call]
+                return image
+    except (av.FFmpegError, ValueError):
+        return None
+    return None
+
+
+def _fit(image: Image.Image, width: int) -> Image.Image:
+    if image.width <= width:
+        return image
+    return image.resize((width, max(image.height * width // image.width, 1)), Image.Resampling.BILINEAR)

@@ -1,0 +1,110 @@
+"""Who asks: the client's address behind proxies, and the id that tells one player from another.
+
+Owns no state. `X-Forwarded-For` is believed only from configured proxies; CMCD is CTA-5004 (`sid` identifies one
+playback session), `X-Playback-Session-Id` is what Apple's players send.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Sequence
+from functools import lru_cache
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+from urllib.parse import unquote
+
+from aiohttp import web
+
+VIEWER_COOKIE = "viewer"
+MAX_ID_LENGTH = 128
+"""CTA-5004 allows a `sid` 64 characters; the rest is lenience. What is longer is no id."""
+MAX_FORWARDED_HOPS = 16
+
+_SESSION_ID = re.compile(rf'(?:^|,)\s*sid="([^"\\]{{1,{MAX_ID_LENGTH}}})"')
+
+Network = IPv4Network | IPv6Network
+
+
+class TrustedProxies:
+    """The networks whose `X-Forwarded-For` is believed."""
+
+    def __init__(self, networks: Sequence[Network]) -> None:
+        self._networks = tuple(networks)
+
+    def client(self, peer: str, forwarded_for: str) -> str:
+        """The address of whoever asked first: `peer`, unless that is a proxy which says for whom it asks.
+
+        Each proxy appends what it saw, so the list is read from its end, and only as far as it was written by
+        proxies: everything before that the client could have invented.
+        """
+        address = _parse(peer)
+        if address is None or not forwarded_for or not self._trusts(address):
+            return peer
+        client = address
+        for hop in reversed(forwarded_for.rsplit(",", MAX_FORWARDED_HOPS)[-MAX_FORWARDED_HOPS:]):
+            named = _parse(hop.strip())
+            if named is None:
+                break
+            client = named
+            if not self._trusts(named):
+                break
+        return str(client)
+
+    def _trusts(self, address: IPv4Address | IPv6Address) -> bool:
+        return any(address in network for network in self._networks)
+
+
+TRUSTED_PROXIES = web.AppKey("trusted_proxies", TrustedProxies)
+
+
+def client_address(request: web.Request) -> str:
+    """The IP address of whoever asked, through the proxies of the configuration."""
+    return request.app[TRUSTED_PROXIES].client(
+        request.remote or "", ",".join(request.headers.getall("X-Forwarded-For", ()))
+    )
+
+
+def viewer_id(request: web.Request) -> str:
+    """An id that differs between players and stays the same for one: 32 hexadecimal digits that name no address.
+
+    The first that is there counts: the player's own session id (CMCD in a header or in the query, Apple's
+    header), the cookie of the page, else the address and what the player calls itself.
+    """
+    for kind, found in (
+        ("cmcd", _cmcd(request.headers.get("CMCD-Session"))),
+        ("cmcd", _cmcd(request.headers.get("CMCD"))),
+        ("cmcd", _cmcd(request.query.get("CMCD"))),
+        ("apple", request.headers.get("X-Playback-Session-Id")),
+        ("cookie", request.cookies.get(VIEWER_COOKIE)),
+    ):
+        if found and len(found) <= MAX_ID_LENGTH:
+            return _digest(kind, found)
+    return _digest("address", client_address(request) + "\n" + request.headers.get("User-Agent", ""))
+
+
+def _cmcd(fields: str | None) -> str | None:
+    if not fields:
+        return None
+    found = _SESSION_ID.search(fields) or _SESSION_ID.search(unquote(fields))
+    return found.group(1) if found else None
+
+
+@lru_cache(maxsize=4096)
+def _digest(kind: str, value: str) -> str:
+    return hashlib.blake2b(f"{kind}\n{value}".encode("utf-8", "surrogateescape"), digest_size=16).hexdigest()
+
+
+@lru_cache(maxsize=4096)
+def _parse(text: str) -> IPv4Address | IPv6Address | None:
+    """An address as proxies write it: bare, in brackets, or (IPv4) with a port."""
+    if text.startswith("["):
+        text = text[1:].partition("]")[0]
+    elif text.count(":") == 1:
+        text = text.partition(":")[0]
+    try:
+        address = ip_address(text)
+    except ValueError:
+        return None
+    if isinstance(address, IPv6Address) and address.ipv4_mapped:
+        return address.ipv4_mapped
+    return address

@@ -1,0 +1,84 @@
+"""What every response has in common: errors in their envelope, CORS on what is public, security headers.
+
+Owns no route. The envelope of `/api` is Owncast's `{"success": false, "message": …}`; everything else answers plain
+text. CORS is the Fetch standard's: public answers carry `Access-Control-Allow-Origin: *`, never credentials.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+import orjson
+import structlog
+from aiohttp import web
+
+PUBLIC_PREFIXES = ("/api/", "/hls/", "/thumbnail.", "/preview.")
+PREFLIGHT_SECONDS = 86_400
+
+SENTENCES = {
+    400: "The request is malformed.",
+    404: "There is nothing at this address.",
+    405: "This address does not answer that method.",
+    413: "The request is too large.",
+    414: "The address is too long.",
+    500: "The server made a mistake; its log says which.",
+}
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+log = structlog.get_logger(__name__)
+
+
+def is_public(path: str) -> bool:
+    """Whether pages of other origins may read the answer."""
+    return path.startswith(PUBLIC_PREFIXES)
+
+
+@web.middleware
+async def errors_and_preflight(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Answers preflights, and turns every failure into a sentence in the envelope of its API."""
+    if request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers and is_public(request.path):
+        return _preflight()
+    try:
+        return await handler(request)
+    except web.HTTPException as error:
+        if error.status < 400:
+            raise
+        # aiohttp's own texts repeat the status; a handler's text is a sentence of ours.
+        default = f"{error.status}: {error.reason}"
+        text = error.text if error.text and error.text != default else SENTENCES.get(error.status, error.reason)
+        allow = error.headers.get("Allow")
+        return failure(request.path, error.status, text, {"Allow": allow} if allow else None)
+    except ConnectionError:
+        raise
+    except Exception:
+        log.exception("request failed", method=request.method, path=request.path)
+        return failure(request.path, 500, SENTENCES[500])
+
+
+def failure(path: str, status: int, sentence: str, headers: dict[str, str] | None = None) -> web.Response:
+    """An error response in the envelope that `path` calls for."""
+    common = {"Cache-Control": "no-store", **(headers or {})}
+    if path.startswith("/api/"):
+        body = orjson.dumps({"success": False, "message": sentence})
+        return web.Response(status=status, body=body, content_type="application/json", headers=common)
+    return web.Response(status=status, text=sentence + "\n", headers=common)
+
+
+def _preflight() -> web.Response:
+    return web.Response(
+        status=204,
+        headers={
+            "Access-Control-Allow-Methods": "GET, HEAD, POST, OPTIONS",
+            "Access-Control-Allow-Headers": "Content-Type, Range, CMCD-Object, CMCD-Request, CMCD-Session, CMCD-Status",
+            "Access-Control-Max-Age": str(PREFLIGHT_SECONDS),
+        },
+    )
+
+
+async def common_headers(request: web.Request, response: web.StreamResponse) -> None:
+    """Signal handler of `on_response_prepare`: the headers that no response goes without."""
+    headers = response.headers
+    headers["X-Content-Type-Options"] = "nosniff"
+    if is_public(request.path):
+        headers["Access-Control-Allow-Origin"] = "*"

@@ -1,0 +1,180 @@
+"""The web server: puts the routes together, listens, and drops who stalls.
+
+Owns the aiohttp application, its limits and its socket. It decides nothing: what it answers comes from `Services`,
+and the routes of HLS are handed in by the composition root.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Protocol
+
+import orjson
+import structlog
+from aiohttp import web
+
+from owncast_py.broadcast.session import Status
+from web import pages
+from web.addresses import TRUSTED_PROXIES, Network, TrustedProxies, viewer_id
+from web.api.owncast import config as config_api
+from web.api.owncast import status as status_api
+from web.middleware import common_headers, errors_and_preflight
+
+MAX_BODY_BYTES = 64 * 1024
+"""No route takes more than a small JSON document."""
+MAX_LINE_BYTES = 8190
+MAX_HEADER_BYTES = 8190
+MAX_HEADERS = 100
+IDLE_SECONDS = 75.0
+"""How long a connection may take to send the first, or the next, whole request head. Longer than proxies wait."""
+LINGER_SECONDS = 2.0
+"""How long an unread body may still arrive after its answer."""
+STALL_SECONDS = 30.0
+"""A reader that takes no byte for this long is dropped."""
+SWEEP_SECONDS = 5.0
+SHUTDOWN_SECONDS = 2.0
+"""How long open requests may finish when the server ends."""
+BACKLOG = 1024
+
+log = structlog.get_logger(__name__)
+
+
+class ViewerCounter(Protocol):
+    """Who counts players."""
+
+    def touch(self, viewer_id: str) -> None:
+        """That player is still there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """Everything that the web asks of the rest of the program."""
+
+    status: Callable[[], Status]
+    """The show as of now."""
+    instance: config_api.Instance
+    viewers: ViewerCounter
+    obstacles: Callable[[], Sequence[str]]
+    """Why no stream can be accepted now, one sentence each; empty when one can."""
+    now: Callable[[], datetime]
+    """The time, aware, in UTC."""
+    trusted_proxies: Sequence[Network]
+    pages: Path
+    """The directory of the built pages."""
+
+
+def build_application(services: Services, routes: Iterable[web.AbstractRouteDef] = ()) -> web.Application:
+    """The application with all its routes; `routes` are those of the media. Reads the pages from disk: blocks."""
+    application = web.Application(middlewares=[errors_and_preflight], client_max_size=MAX_BODY_BYTES)
+    application[TRUSTED_PROXIES] = TrustedProxies(services.trusted_proxies)
+    application.on_response_prepare.append(common_headers)
+    document = status_api.StatusDocument(services.status, services.now, services.instance.version)
+    application.add_routes(status_api.routes(document))
+    application.add_routes(config_api.routes(services.instance))
+    application.add_routes(_probes(services))
+    application.add_routes(routes)
+    application.add_routes(pages.routes(pages.load_pages(services.pages)))
+    return application
+
+
+def _probes(services: Services) -> list[web.RouteDef]:
+    no_store = {"Cache-Control": "no-store"}
+
+    async def ping(request: web.Request) -> web.Response:
+        """A page that shows the stream says it is still open."""
+        services.viewers.touch(viewer_id(request))
+        return web.Response(status=204, headers=no_store)
+
+    async def healthz(_request: web.Request) -> web.Response:
+        """The process lives and its event loop turns."""
+        return web.Response(text="ok\n", headers=no_store)
+
+    async def readyz(_request: web.Request) -> web.Response:
+        """Whether a stream can be accepted, and if not, why."""
+        reasons = list(services.obstacles())
+        body = orjson.dumps({"ready": not reasons, "reasons": reasons})
+        status = 503 if reasons else 200
+        return web.Response(status=status, body=body, content_type="application/json", headers=no_store)
+
+    return [web.get("/api/ping", ping), web.get("/healthz", healthz), web.get("/readyz", readyz)]
+
+
+class WebServer:
+    """Listens for one application, from `start` to `aclose`."""
+
+    def __init__(self, application: web.Application, host: str, port: int) -> None:
+        """`port` 0 takes any free one; see `address` after `start`."""
+        self._host = host
+        self._port = port
+        self._runner = web.AppRunner(
+            application,
+            access_log=None,
+            keepalive_timeout=IDLE_SECONDS,
+            lingering_time=LINGER_SECONDS,
+            max_line_size=MAX_LINE_BYTES,
+            max_field_size=MAX_HEADER_BYTES,
+            max_headers=MAX_HEADERS,
+            shutdown_timeout=SHUTDOWN_SECONDS,
+        )
+        self._sweeper: asyncio.Task[None] | None = None
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Where it listens."""
+        host, port = self._runner.addresses[0][:2]
+        return host, port
+
+    async def start(self) -> None:
+        """Listens. Raises `OSError` when the port cannot be had."""
+        await self._runner.setup()
+        try:
+            await web.TCPSite(self._runner, self._host, self._port, backlog=BACKLOG).start()
+        except OSError:
+            await self._runner.cleanup()
+            raise
+        self._sweeper = asyncio.create_task(self._drop_stalled_readers(), name="web: drop stalled readers")
+
+    async def aclose(self) -> None:
+        """Stops listening and ends every connection."""
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._sweeper
+        await self._runner.cleanup()
+
+    async def _drop_stalled_readers(self) -> None:
+        stalls = StallWatch(STALL_SECONDS)
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(SWEEP_SECONDS)
+            server = self._runner.server
+            connections = server.connections if server else []
+            transports = [found for connection in connections if (found := connection.transport) is not None]
+            for transport in stalls.stalled(transports, loop.time()):
+                address = transport.get_extra_info("peername")
+                log.info("closed: reader stalled", address=address, waiting_bytes=transport.get_write_buffer_size())
+                transport.abort()
+
+
+class StallWatch:
+    """Finds transports whose peer takes nothing of what waits for it."""
+
+    def __init__(self, limit: float) -> None:
+        """`limit` is in seconds."""
+        self._limit = limit
+        self._waiting: dict[asyncio.Transport, tuple[int, float]] = {}
+
+    def stalled(self, transports: Iterable[asyncio.Transport], now: float) -> list[asyncio.Transport]:
+        """Those of `transports` whose write buffer has held the same bytes for the limit, as of `now`."""
+        waiting: dict[asyncio.Transport, tuple[int, float]] = {}
+        for transport in transports:
+            if size := transport.get_write_buffer_size():
+                before, since = self._waiting.get(transport, (0, now))
+                waiting[transport] = (size, since if size == before else now)
+        self._waiting = waiting
+        return [transport for transport, (_, since) in waiting.items() if now - since >= self._limit]
