@@ -348,14 +348,18 @@ def _strip_delimiters(body: memoryview) -> bytes:
 
 
 def _stream_info(config: bytes) -> bytes:
-    """The 34 bytes of STREAMINFO, of which senders put the `fLaC` marker and block header in front or not."""
+    """The 34 bytes of STREAMINFO, of which senders put the `fLaC` marker and block header in front or not.
+
+    Frame sizes, number of samples and MD5 are set to 0, "unknown": they describe a finished file, and ffmpeg sends
+    them as a changed header when it ends.
+    """
     start = 4 if config.startswith(b"fLaC") else 0
     if config[start : start + 4] in (b"\x00\x00\x00\x22", b"\x80\x00\x00\x22"):
         start += 4
     info = config[start : start + 34]
     if len(info) < 34:
         raise FlvError(f"The FLAC header has {len(config)} bytes, fewer than STREAMINFO needs. Update the encoder.")
-    return info
+    return info[:4] + bytes(6) + info[10:13] + bytes((info[13] & 0xF0,)) + bytes(20)
 
 
 def _refused_video(codec_id: int) -> UnsupportedCodec:

@@ -37,11 +37,20 @@ MAX_SECRET_LENGTH = 256
 VARIANTS_AUTO, VARIANTS_LIST = "variants:auto", "variants:list"
 """How the two forms of `stream.variants` appear in a fault's location."""
 
-Port = Annotated[int, Field(ge=0, le=65535)]
+
+def _not_boolean(value: object) -> object:
+    """YAML reads `no` and `off` as false, and false would pass for 0."""
+    if isinstance(value, bool):
+        raise ValueError("must be a whole number")
+    return value
+
+
+Whole = Annotated[int, BeforeValidator(_not_boolean)]
+Port = Annotated[Whole, Field(ge=0, le=65535)]
 Host = Annotated[str, StringConstraints(min_length=1, max_length=255, strip_whitespace=True)]
 Seconds = Annotated[float, Field(ge=0, le=86_400, allow_inf_nan=False)]
-Kilobits = Annotated[int, Field(ge=0, le=100_000)]
-Pixels = Annotated[int, Field(ge=0, le=8192)]
+Kilobits = Annotated[Whole, Field(ge=0, le=100_000)]
+Pixels = Annotated[Whole, Field(ge=0, le=8192)]
 
 
 def _listed(value: object) -> object:
@@ -70,9 +79,9 @@ class Variant(BaseModel):
     """kbit/s"""
     scaled_width: Pixels = 0
     scaled_height: Pixels = 0
-    framerate: Annotated[int, Field(ge=0, le=120)] = 0
+    framerate: Annotated[Whole, Field(ge=0, le=120)] = 0
     """frames per second"""
-    cpu_usage_level: Annotated[int, Field(ge=0, le=4)] = 2
+    cpu_usage_level: Annotated[Whole, Field(ge=0, le=4)] = 2
     """0 (least work, worst picture) to 4"""
 
 
@@ -113,7 +122,7 @@ class Stream(BaseModel):
 
     reconnect_grace: Seconds = 60.0
     silence_takeover: Seconds = 5.0
-    latency_level: Annotated[int, Field(ge=0, le=4)] = 2
+    latency_level: Annotated[Whole, Field(ge=0, le=4)] = 2
     codec: Literal[
         "auto",
         "libx264",

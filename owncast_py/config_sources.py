@@ -45,6 +45,7 @@ DEMANDS = {
     "model_type": "must hold settings of its own, written 'name: value'",
     "too_short": "must have at least one item",
     "too_long": "must have fewer items",
+    "path_type": "must be a path; put it in quotes",
     "ip_any_network": "must be a network, such as 10.0.0.0/8",
 }
 """What pydantic's kinds of fault ask for, in the words of someone who edits a file."""

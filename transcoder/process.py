@@ -1,76 +1,34 @@
-"""Runs the one ffmpeg of a broadcast, feeds it, reads its renditions, and starts it again when it dies.
+"""Runs the one ffmpeg of a broadcast, and starts another when it dies.
 
-Owns the child process, its pipes, the memory of the current group of pictures from which a new ffmpeg resumes, and
-the replacement of a hardware encoder by libx264. Which flags ffmpeg gets is `transcoder.command`'s; what becomes of
-the frames is the listener's. Nothing here waits for the listener or makes the source wait.
+Owns the supervision: start, restart with backoff, end, and the replacement of a hardware encoder by libx264. One run
+of ffmpeg with its pipes is `transcoder.run`'s; which flags it gets is `transcoder.command`'s; what becomes of the
+frames is the listener's. Nothing here waits for the listener or makes the source wait.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import signal
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
 
 import structlog
 
-from ingest.source import (
-    TIMESCALE,
-    AudioCodec,
-    AudioFrame,
-    AudioHeader,
-    VideoCodec,
-    VideoFrame,
-    VideoHeader,
-)
+from ingest.source import AudioCodec, AudioFrame, AudioHeader, VideoCodec, VideoFrame, VideoHeader
 from transcoder import feed
-from transcoder.advice import MAX_LINE, Adviser, translate
-from transcoder.command import OUTPUT_ORIGIN, SOFTWARE, live_command, outputs
-from transcoder.errors import BoxError, EncoderError
+from transcoder.advice import Advice, Adviser
+from transcoder.command import SOFTWARE, outputs
+from transcoder.errors import EncoderError
 from transcoder.ffmpeg_binary import ENHANCED_AUDIO_VERSION, ENHANCED_VIDEO_VERSION, FfmpegBinary
-from transcoder.fmp4.reader import FragmentReader
 from transcoder.ladder import Ladder
-from transcoder.pipes import FeedPipe, OutputPipe, pipe
-from transcoder.replay import Replay
-
-MAX_STDERR_LINES = 1000
-"""Lines of ffmpeg's that are looked at per run; a damaged source complains without end."""
+from transcoder.rendition import EncoderListener, Rendition
+from transcoder.replay import Replay, Tag
+from transcoder.run import Run, RunSettings
 
 QUICK_DEATHS = 2
 """A hardware encoder that dies this often without `Timing.healthy_after` seconds of health is replaced."""
 
 log = structlog.get_logger(__name__)
-
-
-class EncoderListener(Protocol):
-    """Who hears the renditions. Calls are synchronous, on the event loop, and must not block.
-
-    `output` is an index into `transcoder.command.outputs(ladder)`. Times are on the source's own timeline; per output
-    they never repeat or go back, also across restarts.
-    """
-
-    def on_video_header(self, output: int, header: VideoHeader) -> None:
-        """The first header of an output, or one that differs from the last; a keyframe follows."""
-
-    def on_audio_header(self, output: int, header: AudioHeader) -> None:
-        """The first header of an output, or one that differs from the last."""
-
-    def on_video(self, output: int, frame: VideoFrame) -> None:
-        """An encoded picture."""
-
-    def on_audio(self, output: int, frame: AudioFrame) -> None:
-        """An encoded audio frame."""
-
-    def on_down(self, reason: str) -> None:
-        """ffmpeg died; a restart follows. `reason` is a sentence."""
-
-    def on_up(self) -> None:
-        """The first output after a start or a restart."""
-
-    def on_advice(self, sentence: str) -> None:
-        """Something that the owner should know; each sentence comes once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,10 +45,29 @@ class Timing:
     """How long ffmpeg may be fed without giving anything before it is killed."""
 
 
+DEFAULT_TIMING = Timing()
+
+
+def check_readable(binary: FfmpegBinary, video: VideoHeader | None, audio: AudioHeader | None) -> None:
+    """Raise EncoderError when this ffmpeg is too old to read one of the codecs in FLV."""
+    wanted = []
+    if video is not None and video.codec is not VideoCodec.AVC:
+        wanted.append((video.codec.name, ENHANCED_VIDEO_VERSION))
+    if audio is not None and audio.codec not in (AudioCodec.AAC, AudioCodec.MP3):
+        wanted.append((audio.codec.name, ENHANCED_AUDIO_VERSION))
+    for name, needed in wanted:
+        if binary.number < needed:
+            raise EncoderError(
+                f"ffmpeg {binary.version} at {binary.path} cannot read {name} from a live source; ffmpeg "
+                f"{needed[0]}.{needed[1]} or later can, for example the one that comes with this program."
+            )
+
+
 class Encoder:
     """One ffmpeg for one source: `start`, then `feed_*` as frames come, `aclose` at the end.
 
-    Every method belongs to the event loop that called `start`.
+    `advise` hears sentences for the owner, each once. Every method belongs to the event loop that called `start`.
+    Only the tracks that have a rendition to encode are fed to ffmpeg.
     """
 
     def __init__(
@@ -102,21 +79,21 @@ class Encoder:
         audio: AudioHeader | None,
         listener: EncoderListener,
         *,
-        timing: Timing = Timing(),  # noqa: B008 (immutable)
+        advise: Callable[[str], None] | None = None,
+        timing: Timing = DEFAULT_TIMING,
     ) -> None:
-        self._binary = binary
-        self._ladder = ladder
-        self._encoder = encoder
-        self._video, self._audio = video, audio
-        self._listener = listener
-        self._timing = timing
-        self._outputs = [_Rendition(index, listener) for index in range(len(outputs(ladder)))]
-        self._videos = [
-            made for made, output in zip(self._outputs, outputs(ladder), strict=True) if output.kind == "video"
-        ]
+        self._binary, self._ladder, self._encoder = binary, ladder, encoder
+        self._listener, self._timing = listener, timing
+        self._tell = advise
+        made = outputs(ladder)
+        self._renditions = [Rendition(index, output.kind == "video", listener) for index, output in enumerate(made)]
+        self._with_video = any(output.kind == "video" for output in made)
+        self._with_audio = any(output.kind == "audio" for output in made)
+        self._video = video if self._with_video else None
+        self._audio = audio if self._with_audio else None
+        self._replay = Replay(with_video=self._with_video)
         self._adviser = Adviser()
-        self._replay = Replay(with_video=video is not None)
-        self._run: _Run | None = None
+        self._run: Run | None = None
         self._task: asyncio.Task[None] | None = None
         self._closing = asyncio.Event()
         self._quick_deaths = 0
@@ -128,93 +105,125 @@ class Encoder:
 
     @property
     def pid(self) -> int | None:
-        """The process id of the running ffmpeg."""
-        return self._run.process.pid if self._run is not None else None
+        """The process id of the running ffmpeg, None between two runs."""
+        return self._run.pid if self._run is not None else None
 
     async def start(self) -> None:
-        """Begin. Raises EncoderError when this ffmpeg cannot read the source's codecs, or there is nothing to encode."""
-        if not self._outputs:
+        """Begin. Raises EncoderError when this ffmpeg cannot read the source, or nothing is to be encoded."""
+        if not self._renditions:
             raise EncoderError("Every variant is passed through; there is nothing to encode.")
+        if (self._with_video and self._video is None) or (self._with_audio and self._audio is None):
+            raise EncoderError("The ladder asks for a track that the source does not have.")
         check_readable(self._binary, self._video, self._audio)
         self._task = asyncio.create_task(self._supervise(), name="encoder")
 
     async def aclose(self) -> None:
         """End ffmpeg, hand on what it still gives, and return when it is gone, within two seconds."""
         self._closing.set()
+        if self._run is not None:
+            self._run.end("asked to")
         if self._task is not None:
-            await self._task
-            self._task = None
+            task, self._task = self._task, None
+            await task
 
     def feed_video(self, frame: VideoFrame) -> None:
         """Take one picture of the source. Never blocks."""
-        if self._video is None:
-            return
-        tag = feed.video_tag(self._video.codec, frame)
-        self._replay.add(tag, frame.dts, video=True, keyframe=frame.keyframe, delivered=self._delivered())
-        if self._run is not None:
-            self._run.stdin.push(tag, frame.dts, video=True, keyframe=frame.keyframe)
+        if self._video is not None:
+            data = feed.video_tag(self._video.codec, frame)
+            self._feed(Tag(data, frame.dts, True, frame.keyframe), frame.pts)
 
     def feed_audio(self, frame: AudioFrame) -> None:
         """Take one audio frame of the source. Never blocks."""
-        if self._audio is None:
-            return
-        tag = feed.audio_tag(self._audio.codec, frame)
-        self._replay.add(tag, frame.pts, video=False, keyframe=False, delivered=self._delivered())
-        if self._run is not None:
-            self._run.stdin.push(tag, frame.pts, video=False, keyframe=False)
+        if self._audio is not None:
+            self._feed(Tag(feed.audio_tag(self._audio.codec, frame), frame.pts, False, False), frame.pts)
 
     def feed_headers(self, video: VideoHeader | None, audio: AudioHeader | None) -> None:
-        """Take the source's headers; ffmpeg is started again when they differ from those it was started with."""
+        """Take the source's headers; ffmpeg is started again when they differ from those it was started with.
+
+        Raises EncoderError, and goes on as before, when this ffmpeg cannot read the new codecs.
+        """
+        video, audio = video if self._with_video else None, audio if self._with_audio else None
         if (video, audio) == (self._video, self._audio):
             return
+        check_readable(self._binary, video, audio)
         self._video, self._audio = video, audio
-        self._replay = Replay(with_video=video is not None)
+        self._replay = Replay(with_video=self._with_video)
         if self._run is not None:
             self._run.end("The source's codec settings changed.")
 
+    def _feed(self, tag: Tag, presented: int) -> None:
+        self._replay.add(tag, presented, self._delivered())
+        if self._run is not None:
+            self._run.feed(tag)
+
     def _delivered(self) -> int | None:
-        """Up to where every video output (or, without any, every output) has been handed on; None before that."""
-        times = [made.last for made in self._videos or self._outputs]
-        return None if None in times else min(time for time in times if time is not None)
+        """Up to where every output has been handed on: the video outputs when there are any; None before that."""
+        times = [made.last for made in self._renditions if made.video is self._with_video]
+        return min((time for time in times if time is not None), default=None) if None not in times else None
 
     async def _supervise(self) -> None:
+        loop = asyncio.get_running_loop()
         backoff = self._timing.first_backoff
         reason = "asked to"
-        loop = asyncio.get_running_loop()
-        try:
-            while not self._closing.is_set():
-                began = loop.time()
-                reason, planned = await self._run_once()
-                if self._closing.is_set():
-                    break
-                healthy = loop.time() - began >= self._timing.healthy_after
-                log.warning("ffmpeg ended", reason=reason, encoder=self._encoder, healthy=healthy)
-                self._listener.on_down(reason)
-                if planned:
-                    continue
-                if healthy:
-                    backoff = self._timing.first_backoff
-                    self._quick_deaths = 0
-                self._quick_deaths += 1
-                if self._replace_hardware():
-                    continue
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(backoff):
-                        await self._closing.wait()
-                backoff = min(backoff * 2, self._timing.longest_backoff)
-        finally:
-            log.info("closed", what="encoder", reason=reason if not self._closing.is_set() else "asked to")
+        while not self._closing.is_set():
+            began = loop.time()
+            run = self._new_run()
+            reason = await run.play(self._ready)
+            self._run = None
+            if self._closing.is_set():
+                break
+            self._listener.on_down(reason)
+            if run.ended_on_purpose:
+                log.info("ffmpeg restarts", reason=reason)
+                continue
+            log.warning("ffmpeg died", reason=reason, encoder=self._encoder, next_try_seconds=backoff)
+            if loop.time() - began >= self._timing.healthy_after:
+                backoff = self._timing.first_backoff
+                self._quick_deaths = 0
+            self._quick_deaths += 1
+            if self._replace_hardware(run.encoder_failed):
+                continue
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(backoff):
+                    await self._closing.wait()
+            backoff = min(backoff * 2, self._timing.longest_backoff)
+        log.info("closed", part="encoder", reason="asked to")
 
-    def _replace_hardware(self) -> bool:
-        """Go over to libx264 when a hardware encoder gave up, and say so."""
-        failed, self._failed = self._failed, False
+    def _new_run(self) -> Run:
+        settings = RunSettings(self._binary.path, self._ladder, self._encoder, self._timing.grace, self._timing.stall)
+        return Run(settings, self._renditions, self._listener, self._advise)
+
+    def _ready(self, run: Run) -> None:
+        """ffmpeg runs: tell it the codecs, and everything that another ffmpeg has not delivered."""
+        self._run = run
+        if self._closing.is_set():
+            run.end("asked to")
+            return
+        tags = list(self._replay)
+        time = tags[0].time if tags else 0
+        opening = [feed.file_header(video=self._video is not None, audio=self._audio is not None)]
+        if self._video is not None:
+            opening.append(feed.video_header_tag(self._video, time))
+        if self._audio is not None:
+            opening.append(feed.audio_header_tag(self._audio, time))
+        run.open_feed(b"".join(opening), tags)
+
+    def _replace_hardware(self, failed: bool) -> bool:
+        """Go over to libx264 when a hardware encoder gave up, and say so. True when that happened."""
         if self._encoder == SOFTWARE or not (failed or self._quick_deaths >= QUICK_DEATHS):
             return False
         self._advise(
-            f"The encoder {self._encoder} failed during the broadcast; libx264 goes on instead, which costs processor time."
+            Advice(
+                f"The encoder {self._encoder} failed during the broadcast, so libx264 goes on in its place; that costs "
+                "processor time."
+            )
         )
         self._encoder = SOFTWARE
         self._quick_deaths = 0
         return True
 
-    _failed = False
+    def _advise(self, advice: Advice) -> None:
+        if self._adviser.once(advice):
+            log.warning("encoder advice", advice=advice.sentence)
+            if self._tell is not None:
+                self._tell(advice.sentence)

@@ -31,6 +31,9 @@ DEFAULT_FRAME = TIMESCALE // 30
 MAX_BOUNDARIES = 4096
 """Boundaries kept for renditions that lag; at half a second each this is more than half an hour."""
 
+MAX_RUNS = 64
+"""Finished runs whose ends are kept for renditions that lag."""
+
 
 class Boundary(NamedTuple):
     """Where a part starts."""
@@ -65,6 +68,7 @@ class Schedule:
         self._ended = True
         self._first = True
         self._run_ends: dict[int, int] = {}
+        self._last_time = 0
         self._origin = 0
         self._own_grid = False
         self._offset = 0
@@ -88,6 +92,11 @@ class Schedule:
     def part_start(self) -> int:
         """The time of the newest boundary."""
         return self._boundaries[-1].time
+
+    @property
+    def at_segment_start(self) -> bool:
+        """Whether the newest part is the first of its segment."""
+        return self._boundaries[-1].part == 0
 
     @property
     def end_time(self) -> int:
@@ -116,7 +125,7 @@ class Schedule:
         if following is not None and following.run == boundary.run:
             return following.time, following.segment != boundary.segment
         if boundary.run < self._run or self._ended:
-            return self._run_ends[boundary.run], True
+            return self._run_ends.get(boundary.run, boundary.time + self.part_target), True
         return None
 
     def begin_run(self, *, own_grid: bool = False) -> int:
@@ -142,9 +151,10 @@ class Schedule:
         self._last_dts = dts
         return self._advance(dts + self._offset, keyframe)
 
-    def audio(self, pts: int, duration: int) -> bool:
+    def audio(self, pts: int) -> bool:
         """Takes a frame of an audio track that leads, because there is no video."""
-        self._frame = duration
+        if not self._first:
+            self._frame = min(max(pts - self._last_time, 1), self.part_target)
         return self._advance(pts, True)
 
     def audio_passed(self, pts: int) -> bool:
@@ -154,16 +164,19 @@ class Schedule:
         self._cut_without_picture()
         return True
 
-    def end_run(self, time: int) -> None:
-        """Ends the run at `time` (ticks), the end of its last frame."""
+    def end_run(self) -> None:
+        """Ends the run where the leading track's last frame ends."""
         if not self._ended:
             self._ended = True
-            self._run_ends[self._run] = max(time, self.end_time, 0 if self._first else self.part_start)
+            self._run_ends = {self._run: max(self._last_time + self._frame, self.end_time)} | {
+                run: end for run, end in self._run_ends.items() if run > self._run - MAX_RUNS
+            }
 
     def _limit(self) -> int:
         return self.target_duration * TIMESCALE + SEGMENT_SLACK
 
     def _advance(self, time: int, keyframe: bool) -> bool:
+        self._last_time = time
         if self._first:
             self._first = False
             self._origin = self._keyframe_time = time

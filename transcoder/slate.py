@@ -153,10 +153,14 @@ class SlatePlayer:
         self._position += count
         return numbers
 
+    def time(self, number: int) -> int:
+        """When frame `number` of the run is shown."""
+        return self._start + number * FRAME_TICKS
+
     def picture(self, slate: Slate, number: int) -> VideoFrame:
         """Frame `number` of the run."""
         frame = slate.frames[number % self._loop]
-        time = self._start + number * FRAME_TICKS
+        time = self.time(number)
         return VideoFrame(time, time, frame.keyframe, frame.data)
 
     def silence(self, info: AudioInfo, frame: bytes, number: int) -> list[AudioFrame]:

@@ -55,6 +55,10 @@ class Stills:
         if len(keyframe) <= MAX_KEYFRAME:
             self._keyframes.append((header, keyframe))
 
+    def forget(self) -> None:
+        """A new broadcast begins: its stills are its own. The last pictures stay until there are others."""
+        self._keyframes.clear()
+
     @property
     def keyframes(self) -> Sequence[tuple[VideoHeader, bytes]]:
         """A copy of what is remembered, oldest first."""

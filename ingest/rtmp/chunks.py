@@ -224,6 +224,8 @@ class ChunkReader:
                 needed = available
             position = cursor + needed
             self._append(stream, view[cursor:position])
+            if stream.partial and extended is None and first & 0x3F > 1:
+                position = self._append_run(stream, 0xC0 | first, position, end)
         if position == end:
             self._start = self._end = 0
         else:
@@ -239,13 +241,28 @@ class ChunkReader:
         self._append(stream, self._view[position : position + taken])
         return position + taken
 
-    def _append(self, stream: _ChunkStream, piece: memoryview) -> None:
-        """Adds to a message in progress and delivers it when it is whole."""
-        self._partial_bytes += len(piece)
+    def _append_run(self, stream: _ChunkStream, header: int, position: int, end: int) -> int:
+        """The short way for whole type 3 chunks that follow one another: all but the last of a message."""
+        buffer, view, partial, size = self._buffer, self._view, stream.partial, self._chunk_size
+        before = len(partial)
+        missing = stream.length - before
+        while missing > size and end - position > size and buffer[position] == header:
+            partial += view[position + 1 : position + 1 + size]
+            position += 1 + size
+            missing -= size
+        self._count_partial(len(partial) - before)
+        return position
+
+    def _count_partial(self, count: int) -> None:
+        self._partial_bytes += count
         if self._partial_bytes > MAX_PARTIAL:
             raise ChunkError(
                 f"Unfinished messages hold more than {MAX_PARTIAL} bytes. The encoder must finish one before the next."
             )
+
+    def _append(self, stream: _ChunkStream, piece: memoryview) -> None:
+        """Adds to a message in progress and delivers it when it is whole."""
+        self._count_partial(len(piece))
         stream.partial += piece
         if len(stream.partial) < stream.length:
             return

@@ -34,6 +34,8 @@ LOW_WATER_SECONDS: Final = 0.04
 """Seconds of stream that the kernel collects before it wakes us."""
 MAX_LOW_WATER: Final = 128 * 1024
 """Bytes of the low-water mark; half of the receive buffer, so that one read takes all."""
+RATE_SMOOTHING: Final = 0.1
+"""Weight of one tick in the measured rate, which thus follows changes within about 1.5 s."""
 MIN_LOW_WATER: Final = 2048
 """Marks below this would save nothing."""
 BACKLOG: Final = 512
@@ -68,7 +70,7 @@ class RtmpServer:
         host: str,
         port: int,
         tls: ssl.SSLContext | None = None,
-        limits: RtmpLimits = RtmpLimits(),  # noqa: B008 - immutable
+        limits: RtmpLimits = RtmpLimits(),
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._gate = gate
@@ -82,6 +84,7 @@ class RtmpServer:
         self._connections: dict[_Connection, None] = {}
         self._pending: dict[_Connection, None] = {}
         self._crowded = False
+        self._closing = False
         self._empty = asyncio.Event()
 
     @property
@@ -95,7 +98,7 @@ class RtmpServer:
         """Binds and listens. Raises `OSError` when the port is taken or the host is not ours."""
         loop = asyncio.get_running_loop()
         self._server = await loop.create_server(
-            lambda: _Connection(self, self._gate, self._limits, "rtmps" if self._tls else "rtmp", self._clock()),
+            lambda: _Connection(self, self._gate, self._limits, "rtmps" if self._tls else "rtmp", self._clock),
             self._host,
             self._requested_port,
             ssl=self._tls,
@@ -108,6 +111,7 @@ class RtmpServer:
         """Stops listening and drops every connection; listeners have heard `on_end` when this returns."""
         if self._server is None:
             return
+        self._closing = True
         self._server.close()
         if self._timer is not None:
             self._timer.cancel()
@@ -134,6 +138,9 @@ class RtmpServer:
         """Counts a new connection and drops the oldest pending one when there are too many."""
         self._connections[connection] = None
         self._pending[connection] = None
+        if self._closing:  # its TLS handshake ended after we stopped listening
+            connection.drop("The server is shutting down.")
+            return
         same = [other for other in self._pending if other.address == connection.address]
         if len(same) > self._limits.pending_per_address:
             self._push_out(same[0])
@@ -166,29 +173,35 @@ class _Connection(asyncio.BufferedProtocol):
     """One socket. Born in `create_server`'s factory, so it counts only once it is connected."""
 
     def __init__(
-        self, server: RtmpServer, gate: PublishGate, limits: RtmpLimits, protocol: str, opened_at: float
+        self, server: RtmpServer, gate: PublishGate, limits: RtmpLimits, protocol: str, clock: Callable[[], float]
     ) -> None:
         self.address = ""
         self._server = server
         self._gate = gate
         self._limits = limits
         self._protocol = protocol
-        self._deadline = opened_at + limits.publish_timeout
-        self._checked_at = opened_at
-        self._checked_bytes = 0
-        self._heard_at = opened_at
-        self._transport: asyncio.Transport | None = None
+        self._clock = clock
         self._session: RtmpSession
+        self._transport: asyncio.Transport | None = None
+        self._deadline = 0.0
         self._publishing = False
+        self._settled = False
         self._quiet = False
-        self._socket: socket.socket | None = None
-        self._low_water = 1
+        # What the timer saw last.
+        self._checked_at = 0.0
+        self._checked_bytes = 0
+        self._heard_at = 0.0
         self._reported_tracks = 0
+        # The low-water mark; without a socket it is left alone.
+        self._socket: socket.socket | None = None
+        self._rate = 0.0
+        self._low_water = 1
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
         peer = transport.get_extra_info("peername")
         self.address = str(peer[0]) if peer else "unknown"
+        self._deadline = self._clock() + self._limits.publish_timeout
         self._session = RtmpSession(
             self._gate,
             protocol=self._protocol,
@@ -257,6 +270,8 @@ class _Connection(asyncio.BufferedProtocol):
 
     def _start_publishing(self) -> None:
         self._publishing = True
+        self._checked_at = self._heard_at = self._clock()
+        self._checked_bytes = self._session.bytes_received
         self._server.settled(self)
         source = self._session.source
         log.info(
@@ -270,9 +285,11 @@ class _Connection(asyncio.BufferedProtocol):
             self._socket = self._transport.get_extra_info("socket")
 
     def _check_publisher(self, now: float) -> None:
+        elapsed = now - self._checked_at
+        if elapsed <= 0:
+            return
         received = self._session.bytes_received
         fresh = received - self._checked_bytes
-        elapsed = now - self._checked_at
         self._checked_bytes, self._checked_at = received, now
         if fresh:
             self._heard_at = now
@@ -283,21 +300,23 @@ class _Connection(asyncio.BufferedProtocol):
         if tracks:
             self._reported_tracks += len(tracks)
             log.warning("tracks ignored, only the first is used", address=self.address, tracks=tracks)
-        if self._socket is not None and elapsed > 0:
-            self._adapt_low_water(int(fresh / elapsed * LOW_WATER_SECONDS))
+        if self._socket is not None:
+            self._rate += (fresh / elapsed - self._rate) * RATE_SMOOTHING
+            # A silent tick lowers the mark, so that bytes below the old one wake us.
+            self._set_low_water(int(self._rate * LOW_WATER_SECONDS) if fresh else 1)
 
-    def _adapt_low_water(self, rate: int) -> None:
-        """A silent tick lowers the mark to 1, so that what lies below the old mark wakes us."""
-        wanted = 1 if rate < MIN_LOW_WATER else min(rate, MAX_LOW_WATER)
+    def _set_low_water(self, wanted: int) -> None:
+        wanted = 1 if wanted < MIN_LOW_WATER else min(wanted, MAX_LOW_WATER)
+        current = self._low_water
         # Small changes of the rate are not worth a system call.
-        if wanted == self._low_water or (wanted > 1 and 3 * wanted < 4 * self._low_water < 5 * wanted):
+        if wanted == current or (wanted > 1 and current > 1 and abs(wanted - current) * 4 < current):
             return
-        try:
-            if self._socket is not None:
+        if self._socket is not None:
+            try:
                 self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, wanted)
+            except OSError:
+                self._socket = None  # Not offered here, or the peer is gone: read as the loop does by itself.
             self._low_water = wanted
-        except OSError:
-            self._socket = None  # Not offered here: read as the loop does by itself.
 
     def _write(self, data: bytes) -> None:
         if self._transport is None or self._transport.is_closing():
@@ -323,9 +342,13 @@ class _Connection(asyncio.BufferedProtocol):
         self._transport.close()
 
     def _settle(self) -> None:
-        """Once per connection: leaves the count of pending ones and writes the last line of the log."""
-        if self._socket is not None:
-            self._adapt_low_water(0)
-            self._socket = None
-        if self._deadline == float("inf"):
+        """Once per connection: it does not count as pending any more, and the log gets its last line."""
+        if self._settled:
             return
+        self._settled = True
+        self._deadline = self._clock() + self._limits.linger_timeout
+        self._set_low_water(1)
+        self._socket = None
+        self._server.settled(self)
+        if not self._quiet:
+            log.info("closed", reason=self._session.finished, address=self.address, protocol=self._protocol)

@@ -271,8 +271,8 @@ class RtmpSession:
         answer: dict[str, AmfValue] = {"fmsVer": "FMS/3,0,1,123", "capabilities": 31.0}
         if any(name in properties for name in _ENHANCED_FIELDS):
             answer["fourCcList"] = [*VIDEO_FOURCCS, *AUDIO_FOURCCS]
-            answer["videoFourCcInfoMap"] = {fourcc: _CAN_FORWARD for fourcc in VIDEO_FOURCCS}
-            answer["audioFourCcInfoMap"] = {fourcc: _CAN_FORWARD for fourcc in AUDIO_FOURCCS}
+            answer["videoFourCcInfoMap"] = dict.fromkeys(VIDEO_FOURCCS, _CAN_FORWARD)
+            answer["audioFourCcInfoMap"] = dict.fromkeys(AUDIO_FOURCCS, _CAN_FORWARD)
             answer["capsEx"] = _CAPABILITIES
         info = {
             "level": "status",

@@ -1,0 +1,65 @@
+"""The command line, run as a person runs it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+COMMAND = Path(sys.executable).with_name("owncast-py")
+
+
+def run(directory: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    surroundings = {name: value for name, value in os.environ.items() if not name.startswith("OWNCAST_")}
+    return subprocess.run(
+        [COMMAND, *arguments],
+        cwd=directory,
+        env={**surroundings, **environment},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_bad_settings_end_with_2_and_a_sentence_for_each(tmp_path: Path) -> None:
+    (tmp_path / "config.yaml").write_text("# mine\nhttp_port: 80800\nhtp_host: x\n")
+    done = run(tmp_path, "serve", "--rtmp-port", "many", OWNCAST_LOG_FORMAT="xml", OWNCAST_STREAM_KEY="a secret")
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert done.stderr.splitlines() == [
+        "config.yaml line 2: http_port is 80800, but must be between 0 and 65535.",
+        "--rtmp-port: rtmp_port is 'many', but must be a whole number.",
+        "OWNCAST_STREAM_KEY in the environment: stream_key must not contain spaces or any of / ? & #, "
+        "because encoders put it into an address.",
+        "OWNCAST_LOG_FORMAT in the environment: log_format is 'xml', but must be 'text' or 'json'.",
+        "config.yaml line 3: htp_host is not a setting. Did you mean http_host?",
+    ]
+    assert [path.name for path in tmp_path.iterdir()] == ["config.yaml"]
+
+
+def test_a_file_that_is_not_there_is_an_error_when_it_was_asked_for(tmp_path: Path) -> None:
+    done = run(tmp_path, "serve", "--config", "mine.yaml")
+    assert done.returncode == 2
+    assert done.stderr == "The configuration file mine.yaml does not exist; create it or leave out --config.\n"
+
+
+def test_help_names_every_option(tmp_path: Path) -> None:
+    text = run(tmp_path, "serve", "--help").stdout
+    options = "config data-dir http-host http-port rtmp-host rtmp-port stream-key admin-password log-format"
+    assert [option for option in options.split() if f"--{option}" not in text] == []
+    assert run(tmp_path, "--version").stdout.startswith("owncast-py 0.")
+
+
+def test_check_reports_and_ends_with_0_or_1(tmp_path: Path) -> None:
+    (tmp_path / "not-a-directory").write_text("")
+    good = run(tmp_path, "check", "--http-port", "0", "--rtmp-port", "0", "--data-dir", "data")
+    assert good.returncode == 0, good.stdout + good.stderr
+    assert good.stdout.splitlines()[-1] == "This machine can stream."
+    assert "transcoded variants will use " in good.stdout
+    bad = run(tmp_path, "check", "--http-port", "0", "--rtmp-port", "0", "--data-dir", "not-a-directory/x")
+    assert bad.returncode == 1
+    assert bad.stdout.splitlines()[-1] == "This machine is not ready: 1 problem above."
+    assert "PROBLEM  data directory" in bad.stdout

@@ -1,0 +1,80 @@
+"""A real web server on loopback, over services that a test can turn."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from ipaddress import ip_network
+from pathlib import Path
+
+import pytest
+from aiohttp import ClientSession, DummyCookieJar, web
+
+from owncast_py.broadcast.session import State, Status
+from web.api.owncast.config import Instance
+from web.server import Services, WebServer, build_application
+
+OFFLINE = Status(State.OFFLINE, 0, 0, 0, None, None, "")
+SCRIPT = b"console.log('" + b"x" * 2000 + b"')"
+PAGE = b"<!doctype html><title>owncast-py</title>" + b"<p>hello</p>" * 100
+
+
+@dataclass
+class World:
+    """What the services answer, and what they were told."""
+
+    status: Status = OFFLINE
+    now: datetime = datetime(2026, 5, 1, 12, 0, 0, 250_000, tzinfo=UTC)
+    obstacles: list[str] = field(default_factory=list)
+    touched: list[str] = field(default_factory=list)
+
+    def touch(self, viewer_id: str) -> None:
+        self.touched.append(viewer_id)
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+@pytest.fixture
+def dist(tmp_path: Path) -> Path:
+    """A small build of the pages."""
+    directory = tmp_path / "dist"
+    (directory / "assets").mkdir(parents=True)
+    (directory / "index.html").write_bytes(PAGE)
+    (directory / "assets/app-1a2b.js").write_bytes(SCRIPT)
+    (directory / "assets/font-3c4d.woff2").write_bytes(b"wOF2" * 300)
+    (directory / "robots.txt").write_bytes(b"User-agent: *\n")
+    return directory
+
+
+Connect = Callable[..., Awaitable[ClientSession]]
+
+
+@pytest.fixture
+async def connect(world: World, dist: Path) -> AsyncIterator[Connect]:
+    """Starts a server, with `routes` added, and answers with a client for it."""
+    async with AsyncExitStack() as stack:
+
+        async def start(*routes: web.AbstractRouteDef, pages: Path = dist) -> ClientSession:
+            services = Services(
+                status=lambda: world.status,
+                instance=Instance("Tea", "Kettles, live", ("tea", "water"), "0.1.0"),
+                viewers=world,
+                obstacles=lambda: world.obstacles,
+                now=lambda: world.now,
+                trusted_proxies=[ip_network("127.0.0.0/8")],
+                pages=pages,
+            )
+            server = WebServer(build_application(services, routes), "127.0.0.1", 0)
+            await server.start()
+            stack.push_async_callback(server.aclose)
+            host, port = server.address
+            return await stack.enter_async_context(
+                ClientSession(f"http://{host}:{port}", auto_decompress=False, cookie_jar=DummyCookieJar())
+            )
+
+        yield start

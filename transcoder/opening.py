@@ -1,0 +1,149 @@
+"""The first moments of a source: what is in it, decided before anything is packaged.
+
+Owns the frames that come before it is known which tracks there are, and the reading of their codec headers.
+Sans-I/O: media time passes with the frames, wall time with `expire`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from ingest.source import TIMESCALE, AudioCodec, AudioFrame, AudioHeader, LiveSource, VideoFrame, VideoHeader
+from transcoder.audio_codecs import AudioInfo, describe_audio
+from transcoder.errors import CodecError
+from transcoder.ladder import SourceAudio, SourceVideo
+from transcoder.video_codecs import VideoInfo, describe_video, keyframe_interval_hint
+
+UNANNOUNCED_WAIT = TIMESCALE
+"""How long, in media time, to wait for a track that the metadata does not mention."""
+
+ANNOUNCED_WAIT = 3 * TIMESCALE
+"""How long to wait for a track that the metadata promises."""
+
+MAX_FRAMES = 4096
+"""Frames kept at most; three seconds of anything real are far fewer."""
+
+SELF_DESCRIBING = frozenset({AudioCodec.AC3, AudioCodec.EAC3, AudioCodec.MP3, AudioCodec.OPUS})
+"""Audio codecs whose format, or frame length, is known from the first frame only."""
+
+MAX_FRAMERATE = 240.0
+
+
+class Opening:
+    """Collects headers and frames until the source can be planned for.
+
+    `ready` tells when; then `source_video`, `source_audio` and `frames` hold what is known.
+    """
+
+    def __init__(self, source: LiveSource, *, keyframe_interval: float | None = None) -> None:
+        self.frames: list[VideoFrame | AudioFrame] = []
+        self.video: VideoHeader | None = source.video
+        self.audio: AudioHeader | None = source.audio
+        self.video_info: VideoInfo | None = None
+        self.audio_info: AudioInfo | None = None
+        self.problem = ""
+        self._source = source
+        self._interval = keyframe_interval
+        self._expired = False
+        self._first_keyframe: VideoFrame | None = None
+        self._first_audio: AudioFrame | None = None
+        self._began: int | None = None
+        self._now = 0
+
+    def on_video(self, frame: VideoFrame) -> None:
+        """A picture; those before the first keyframe are dropped."""
+        if self._first_keyframe is None:
+            if not frame.keyframe or self.video is None:
+                return
+            self._first_keyframe = frame
+        self._keep(frame, frame.dts)
+
+    def on_audio(self, frame: AudioFrame) -> None:
+        """An audio frame."""
+        self._first_audio = self._first_audio or frame
+        self._keep(frame, frame.pts)
+
+    def expire(self) -> None:
+        """Enough wall time has passed: what is there will have to do."""
+        self._expired = True
+
+    def ready(self) -> bool:
+        """Whether the tracks are known and at least one has begun."""
+        has_video, has_audio = self._first_keyframe is not None, self._first_audio is not None
+        if not (has_video or has_audio):
+            return False
+        if not (has_video and has_audio) and not self._expired:
+            missing_video = not has_video and self._awaited(self._source.expects_video)
+            missing_audio = not has_audio and self._awaited(self._source.expects_audio)
+            if missing_video or missing_audio:
+                return False
+        self._describe()
+        if self.video_info is None:
+            self.frames = [frame for frame in self.frames if isinstance(frame, AudioFrame)]
+        if self.audio_info is None:
+            self.frames = [frame for frame in self.frames if isinstance(frame, VideoFrame)]
+        return bool(self.frames)
+
+    @property
+    def source_video(self) -> SourceVideo | None:
+        """The picture as the ladder needs to know it."""
+        info = self.video_info
+        if info is None:
+            return None
+        return SourceVideo(info.codec, info.width, info.height, info.framerate, self._keyframe_interval())
+
+    @property
+    def source_audio(self) -> SourceAudio | None:
+        """The sound as the ladder needs to know it."""
+        info = self.audio_info
+        return None if info is None else SourceAudio(info.codec, info.sample_rate, info.channels)
+
+    @property
+    def first_keyframe(self) -> VideoFrame | None:
+        """The picture everything starts with."""
+        return self._first_keyframe
+
+    def _keep(self, frame: VideoFrame | AudioFrame, time: int) -> None:
+        self._began = time if self._began is None else self._began
+        self._now = max(self._now, time)
+        self.frames.append(frame)
+        if len(self.frames) > MAX_FRAMES:
+            self._expired = True
+
+    def _awaited(self, expected: bool | None) -> bool:
+        if expected is False or self._began is None:
+            return False
+        return self._now - self._began < (ANNOUNCED_WAIT if expected else UNANNOUNCED_WAIT)
+
+    def _describe(self) -> None:
+        metadata = self._source.metadata
+        try:
+            if self.video is not None and self._first_keyframe is not None:
+                width, height = (int(_number(metadata, key)) for key in ("width", "height"))
+                info = describe_video(self.video, width=width, height=height)
+                framerate = info.framerate or _number(metadata, "framerate", "videoframerate")
+                known = framerate if 0 < framerate <= MAX_FRAMERATE else None
+                self.video_info = VideoInfo(info.codec, info.name, info.width, info.height, known)
+        except CodecError as error:
+            self.problem = f"The picture cannot be used: {error}"
+        try:
+            if self.audio is not None and self._first_audio is not None:
+                self.audio_info = describe_audio(self.audio, self._first_audio.data)
+        except CodecError as error:
+            self.problem = f"The sound cannot be used: {error}"
+
+    def _keyframe_interval(self) -> float | None:
+        """Seconds between keyframes, as measured before or as x264 declares; None when only time will tell."""
+        if self._interval is not None or self._first_keyframe is None or self.video_info is None:
+            return self._interval
+        frames = keyframe_interval_hint(self._first_keyframe.data)
+        return None if frames is None else frames / (self.video_info.framerate or 30.0)
+
+
+def _number(metadata: Mapping[str, object], *keys: str) -> float:
+    """The first of `keys` that is a sane number, else 0."""
+    for key in keys:
+        value = metadata.get(key)
+        if isinstance(value, int | float) and 0 < value < 1e6:
+            return float(value)
+    return 0.0

@@ -1,0 +1,601 @@
+"""From a live source to a live window: the one place that knows what is on air.
+
+Owns the current source, the lineup it fills, its ffmpeg, and what happens at the seams: a source that starts, breaks
+off, stalls, changes its codec settings, comes back or is replaced. Frames go straight through, synchronously:
+source → schedule → packagers → window; ffmpeg gets the same frames beside that, and nothing ever waits for it.
+
+Changes of encoder happen one after the other in `_lane`, so a rendition has received all of the old ffmpeg's frames
+before the first of the new one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import secrets
+import time
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import structlog
+
+from ingest.source import TIMESCALE, AudioFrame, AudioHeader, LiveSource, VideoFrame, VideoHeader
+from transcoder.encoders import EncoderChoice
+from transcoder.errors import EncoderError, LadderError
+from transcoder.ffmpeg_binary import FfmpegBinary
+from transcoder.ladder import EncodingSpeed, Ladder, VariantSettings, plan
+from transcoder.levels import LEVELS
+from transcoder.lineup import Lineup
+from transcoder.opening import Opening
+from transcoder.process import Encoder
+from transcoder.segment_store import SegmentStore
+from transcoder.segments import Segment, segment_name
+from transcoder.slate import FRAMERATE, Slate, SlatePlayer, make_silence, make_slate, offers
+from transcoder.stills import Stills, render
+from transcoder.video_codecs import with_parameter_sets
+from transcoder.window import LiveWindow, Rendition
+
+TICK_SECONDS = 0.25
+OPENING_SECONDS = 3.0
+"""Wall time after which a source is taken as it is, whatever its metadata promised."""
+
+STALL_SECONDS = 3.0
+"""A source that is connected and silent for this long is treated as gone until it speaks again."""
+
+SETTLE_SECONDS = 3.0
+"""How long the multivariant playlist waits for renditions that ffmpeg makes."""
+
+STILLS_SECONDS = 20.0
+STORED_WINDOWS = 3
+"""Segments stay in the store for this many playlists' lengths."""
+
+KEYFRAME_STRIKES = 3
+"""Late keyframes forgiven to a source that has kept its interval before."""
+
+MAX_GROUP_FRAMES = 4096
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class PipelineSettings:
+    """What the owner decides. `variants` None lets the ladder choose."""
+
+    latency_level: int = 2
+    variants: Sequence[VariantSettings] | None = None
+    slate_text: str = "Be right back"
+
+
+@dataclass(frozen=True, slots=True)
+class Toolbox:
+    """A working ffmpeg and the encoder chosen for it."""
+
+    binary: FfmpegBinary
+    choice: EncoderChoice
+
+
+class PipelineListener(Protocol):
+    """Who hears what becomes of the broadcast. Calls are synchronous and must not block."""
+
+    def on_live(self) -> None:
+        """A source's media flows into the window, for the first time or again."""
+
+    def on_hold(self, reason: str) -> None:
+        """The source is gone or silent; the slate is shown until another comes or the broadcast is ended."""
+
+    def on_advice(self, sentence: str) -> None:
+        """Something the owner should know or do."""
+
+
+@dataclass(slots=True, eq=False)
+class _Input:
+    """One source as the pipeline hears it (a SourceListener). Deaf once another has taken its place."""
+
+    pipeline: Pipeline
+    source: LiveSource
+    opening: Opening | None
+    began: float
+    heard: bool = True
+    last_heard: float = 0.0
+
+    def on_metadata(self, metadata: Mapping[str, object]) -> None:
+        """Read from the source when it is needed."""
+
+    def on_video_header(self, header: VideoHeader) -> None:
+        if self.opening is not None:
+            self.opening.video = header
+        else:
+            self.pipeline.renew(self, header, self.source.audio)
+
+    def on_audio_header(self, header: AudioHeader) -> None:
+        if self.opening is not None:
+            self.opening.audio = header
+        else:
+            self.pipeline.renew(self, self.source.video, header)
+
+    def on_video(self, frame: VideoFrame) -> None:
+        self.heard = True
+        if self.opening is None:
+            self.pipeline.take_video(self, frame)
+        else:
+            self.opening.on_video(frame)
+            self.pipeline.try_open(self)
+
+    def on_audio(self, frame: AudioFrame) -> None:
+        self.heard = True
+        if self.opening is None:
+            self.pipeline.take_audio(self, frame)
+        else:
+            self.opening.on_audio(frame)
+            self.pipeline.try_open(self)
+
+    def on_end(self, reason: str) -> None:
+        self.pipeline.lose(self, reason)
+
+
+@dataclass(slots=True, eq=False)
+class _Encoding:
+    """One ffmpeg and the lineup that its frames are for (an EncoderListener)."""
+
+    lineup: Lineup
+    advise: Callable[[str], None]
+    encoder: Encoder | None = field(default=None)
+
+    def on_video_header(self, output: int, header: VideoHeader) -> None:
+        self.lineup.encoded_video_header(output, header)
+
+    def on_audio_header(self, output: int, header: AudioHeader) -> None:
+        self.lineup.encoded_audio_header(output, header)
+
+    def on_video(self, output: int, frame: VideoFrame) -> None:
+        self.lineup.encoded_video(output, frame)
+
+    def on_audio(self, output: int, frame: AudioFrame) -> None:
+        self.lineup.encoded_audio(output, frame)
+
+    def on_down(self, reason: str) -> None:
+        self.lineup.fail_encoded(True)
+
+    def on_up(self) -> None:
+        self.lineup.fail_encoded(False)
+
+    def on_advice(self, sentence: str) -> None:
+        self.advise(sentence)
+
+
+class Pipeline:
+    """What is on air. `attach` a source, read `window`; `end_broadcast` when the show is over."""
+
+    def __init__(
+        self,
+        settings: PipelineSettings,
+        toolbox: Toolbox | None,
+        store: SegmentStore | None,
+        listener: PipelineListener,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        wall: Callable[[], float] = time.time,
+        session: Callable[[], str] = lambda: secrets.token_hex(4),
+    ) -> None:
+        self.stills = Stills()
+        self._settings = settings
+        self._level = LEVELS[settings.latency_level]
+        self._toolbox = toolbox
+        self._store = store
+        self._listener = listener
+        self._clock, self._wall, self._session = clock, wall, session
+        self._input: _Input | None = None
+        self._lineup: Lineup | None = None
+        self._encoding: _Encoding | None = None
+        self._lane: asyncio.Task[None] | None = None
+        self._slate: asyncio.Task[None] | None = None
+        self._watch: asyncio.Task[None] | None = None
+        self._jobs: set[asyncio.Task[None]] = set()
+        self._shift = 0
+        self._epoch = 0.0
+        self._window_began = 0.0
+        self._stills_made = float("-inf")
+        self._interval: float | None = None
+        self._gap = 0
+        self._last_keyframe: int | None = None
+        self._strikes = 0
+        self._group: list[VideoFrame | AudioFrame] = []
+        self._advised: set[str] = set()
+
+    @property
+    def window(self) -> LiveWindow | None:
+        """The window to serve; None before the first broadcast. It stays after the end, with its ENDLIST."""
+        return self._lineup.window if self._lineup is not None else None
+
+    @property
+    def encoder_pid(self) -> int | None:
+        """The process id of the running ffmpeg."""
+        return self._encoding.encoder.pid if self._encoding and self._encoding.encoder else None
+
+    @property
+    def silent_for(self) -> float:
+        """Seconds since the current source was heard, 0 without one."""
+        return self._clock() - self._input.last_heard if self._input is not None and not self._input.heard else 0.0
+
+    async def start(self) -> None:
+        """Begins to watch over sources and stills."""
+        self._watch = asyncio.create_task(self._watching(), name="pipeline")
+
+    async def aclose(self) -> None:
+        """Ends the broadcast and everything that runs for it."""
+        await self.end_broadcast("the server stops")
+        if self._watch is not None:
+            self._watch.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._watch
+        for job in list(self._jobs):
+            job.cancel()
+        await asyncio.gather(*self._jobs, return_exceptions=True)
+
+    def attach(self, source: LiveSource) -> _Input:
+        """Makes `source` the one on air as soon as its tracks are known; an earlier one is heard no more."""
+        now = self._clock()
+        opening = Opening(source, keyframe_interval=self._interval)
+        self._input = _Input(self, source, opening, began=now, last_heard=now)
+        return self._input
+
+    async def end_broadcast(self, reason: str) -> None:
+        """The show is over: the window gets its ENDLIST, and ffmpeg ends."""
+        self._input = None
+        lineup = self._lineup
+        self._stop_slate()
+        self._end_run()
+        if self._lane is not None:
+            await self._lane
+        if lineup is not None and not lineup.window.ended:
+            lineup.window.end()
+            log.info("closed", what="broadcast", session=lineup.window.session, reason=reason)
+
+    # Frames.
+
+    def take_video(self, origin: _Input, frame: VideoFrame) -> None:
+        """A picture of a source that is open."""
+        lineup = self._lineup
+        if origin is not self._input or lineup is None:
+            return
+        if frame.keyframe and self._changed_inside(origin, frame):
+            return
+        if frame.keyframe:
+            self._note_keyframe(frame)
+        if len(self._group) < MAX_GROUP_FRAMES:
+            self._group.append(frame)
+        shift = self._shift
+        if shift:
+            frame = VideoFrame(frame.dts + shift, frame.pts + shift, frame.keyframe, frame.data)
+        cut = lineup.schedule.video(frame.dts, frame.pts, frame.keyframe)
+        for packager in lineup.direct_videos:
+            packager.feed(frame)
+        if self._encoding is not None and self._encoding.encoder is not None:
+            self._encoding.encoder.feed_video(frame)
+        if cut:
+            lineup.advance()
+            if lineup.direct_videos and not frame.keyframe and lineup.schedule.at_segment_start:
+                self._keyframe_missing(origin)
+
+    def take_audio(self, origin: _Input, frame: AudioFrame) -> None:
+        """An audio frame of a source that is open."""
+        lineup = self._lineup
+        if origin is not self._input or lineup is None:
+            return
+        if len(self._group) < MAX_GROUP_FRAMES:
+            self._group.append(frame)
+        if self._shift:
+            frame = AudioFrame(frame.pts + self._shift, frame.data)
+        if lineup.has_video:
+            cut = lineup.schedule.audio_passed(frame.pts)
+        else:
+            cut = lineup.schedule.audio(frame.pts)
+        for packager in lineup.direct_audios:
+            packager.feed(frame)
+        if self._encoding is not None and self._encoding.encoder is not None:
+            self._encoding.encoder.feed_audio(frame)
+        if cut:
+            lineup.advance()
+
+    # Seams.
+
+    def try_open(self, origin: _Input) -> None:
+        """Opens a source whose tracks are known by now."""
+        if origin is self._input and origin.opening is not None and origin.opening.ready():
+            self._open(origin, origin.opening)
+
+    def renew(self, origin: _Input, video: VideoHeader | None, audio: AudioHeader | None) -> None:
+        """The source's codec settings changed: a new run begins with its next keyframe."""
+        if origin is not self._input:
+            return
+        self._end_run()
+        opening = Opening(origin.source, keyframe_interval=self._interval)
+        opening.video, opening.audio = video, audio
+        origin.opening, origin.began = opening, self._clock()
+        log.info("codec settings changed", address=origin.source.origin.address)
+
+    def lose(self, origin: _Input, reason: str) -> None:
+        """A source ended."""
+        if origin is not self._input:
+            return
+        self._input = None
+        self._hold(reason)
+
+    def _open(self, origin: _Input, opening: Opening, *, afresh: bool = False) -> None:
+        try:
+            ladder = self._plan(opening)
+        except LadderError as error:
+            origin.source.close(str(error))
+            return
+        origin.opening = None
+        if opening.problem:
+            self._advise(opening.problem)
+        for reason in ladder.reasons:
+            self._advise(reason)
+        self._stop_slate()
+        self._end_run()
+        first = opening.frames[0]
+        first_time = first.dts if isinstance(first, VideoFrame) else first.pts
+        if opening.first_keyframe is not None:
+            first_time = opening.first_keyframe.dts
+        buffered = max((f.dts if isinstance(f, VideoFrame) else f.pts) for f in opening.frames) - first_time
+        lineup = self._lineup
+        if lineup is None or afresh or lineup.window.ended or not lineup.fits(ladder, opening):
+            lineup = self._new_lineup(ladder, opening, buffered)
+            self._shift = -first_time
+        else:
+            start = max(lineup.schedule.end_time, self._media_now() - buffered)
+            self._shift = -(-start // 90) * 90 - first_time  # ffmpeg is fed whole milliseconds
+        run = lineup.begin_run(ladder, opening)
+        self._start_encoder(lineup, ladder, opening, run)
+        self._gap, self._last_keyframe, self._strikes = 0, None, 0
+        self._group.clear()
+        self._spawn(self._make_silence(lineup))
+        self._listener.on_live()
+        for frame in opening.frames:
+            if isinstance(frame, VideoFrame):
+                self.take_video(origin, frame)
+            else:
+                self.take_audio(origin, frame)
+
+    def _plan(self, opening: Opening) -> Ladder:
+        speed = self._toolbox.choice.speed if self._toolbox is not None else EncodingSpeed(0.0)
+        return plan(
+            self._settings.variants,
+            opening.source_video,
+            opening.source_audio,
+            segment_seconds=float(self._level.segment),
+            speed=speed,
+        )
+
+    def _new_lineup(self, ladder: Ladder, opening: Opening, buffered: int) -> Lineup:
+        old = self._lineup
+        if old is not None and not old.window.ended:
+            self._queue(self._end_window(old))
+        self._epoch = self._clock() - buffered / TIMESCALE
+        lineup = Lineup(
+            ladder,
+            opening,
+            self._level,
+            session=self._session(),
+            epoch=self._wall() - buffered / TIMESCALE,
+            on_segment=self._store_segment,
+        )
+        self._lineup = lineup
+        self._window_began = self._clock()
+        self._stills_made = float("-inf")
+        self.stills.forget()
+        log.info("broadcast", session=lineup.window.session, variants=[v.name for v in ladder.variants])
+        return lineup
+
+    def _start_encoder(self, lineup: Lineup, ladder: Ladder, opening: Opening, run: int) -> None:
+        if all(rung.passthrough for rung in (*ladder.videos, *ladder.audios)):
+            return
+        encoding = _Encoding(lineup, self._advise)
+        if self._toolbox is not None:
+            video = opening.video if opening.video_info is not None else None
+            audio = opening.audio if opening.audio_info is not None else None
+            choice = self._toolbox.choice.name
+            encoding.encoder = Encoder(self._toolbox.binary, ladder, choice, video, audio, encoding)
+        self._encoding = encoding
+        self._queue(self._begin_encoding(encoding, run))
+
+    def _end_run(self) -> None:
+        """Ends what is on air; a no-op when nothing is. Passthrough renditions are complete at once, others when
+        ffmpeg has given what it has."""
+        lineup, encoding = self._lineup, self._encoding
+        if lineup is None or not lineup.schedule.open:
+            return
+        lineup.end_run()
+        self._encoding = None
+        if encoding is not None:
+            self._queue(self._end_encoding(encoding))
+        if self._last_keyframe is not None and self._gap:
+            self._interval = self._gap / TIMESCALE
+
+    def _hold(self, reason: str) -> None:
+        """Nothing comes any more: the slate takes over."""
+        lineup = self._lineup
+        if lineup is None or lineup.window.ended or not lineup.schedule.open:
+            self._listener.on_hold(reason)
+            return
+        self._end_run()
+        self._slate = asyncio.create_task(self._play_slate(lineup), name="slate")
+        self._listener.on_hold(reason)
+
+    # Keyframes.
+
+    def _note_keyframe(self, frame: VideoFrame) -> None:
+        if self._last_keyframe is not None:
+            self._gap = max(self._gap, frame.pts - self._last_keyframe)
+        self._last_keyframe = frame.pts
+        self._group.clear()
+        if self._input is not None and self._input.source.video is not None:
+            self.stills.add(self._input.source.video, frame.data)
+
+    def _changed_inside(self, origin: _Input, frame: VideoFrame) -> bool:
+        """Whether a keyframe brings other parameter sets than the header; then it starts a new run."""
+        header = origin.source.video
+        if header is None:
+            return False
+        renewed = with_parameter_sets(header, frame.data)
+        if renewed is header:
+            return False
+        origin.source.video = renewed
+        self.renew(origin, renewed, origin.source.audio)
+        origin.on_video(frame)
+        return True
+
+    def _keyframe_missing(self, origin: _Input) -> None:
+        """A passthrough segment had to begin without a keyframe."""
+        self._strikes += 1
+        if self._gap and self._strikes < KEYFRAME_STRIKES:
+            return
+        lineup = self._lineup
+        if lineup is None or origin.source.video is None:
+            return
+        self._interval = lineup.window.target_duration + 0.5
+        opening = Opening(origin.source, keyframe_interval=self._interval)
+        for frame in list(self._group):
+            if isinstance(frame, VideoFrame):
+                opening.on_video(frame)
+            else:
+                opening.on_audio(frame)
+        opening.expire()
+        if opening.ready():
+            log.info("keyframes too far apart", longer_than=lineup.window.target_duration)
+            self._open(origin, opening, afresh=True)
+
+    # What runs beside the frames.
+
+    def _queue(self, work: Coroutine[None, None, None]) -> None:
+        """Runs `work` after all that was queued before."""
+        self._lane = asyncio.create_task(_after(self._lane, work), name="encoder lane")
+
+    def _spawn(self, work: Coroutine[None, None, None]) -> None:
+        job = asyncio.create_task(work)
+        self._jobs.add(job)
+        job.add_done_callback(self._jobs.discard)
+
+    async def _begin_encoding(self, encoding: _Encoding, run: int) -> None:
+        encoding.lineup.begin_encoded(run)
+        if encoding.encoder is None:
+            self._advise("There is no working ffmpeg, so only what needs no transcoding is shown.")
+            encoding.lineup.fail_encoded(True)
+            return
+        try:
+            await encoding.encoder.start()
+        except EncoderError as error:
+            self._advise(str(error))
+            encoding.lineup.fail_encoded(True)
+
+    async def _end_encoding(self, encoding: _Encoding) -> None:
+        if encoding.encoder is not None:
+            await encoding.encoder.aclose()
+        encoding.lineup.fail_encoded(False)
+        encoding.lineup.finish_encoded()
+
+    async def _end_window(self, lineup: Lineup) -> None:
+        lineup.window.end()
+
+    async def _make_silence(self, lineup: Lineup) -> None:
+        silences = {
+            number: await asyncio.to_thread(make_silence, header, info)
+            for number, (header, info) in lineup.audio_formats.items()
+        }
+        lineup.set_silence(silences)
+
+    async def _play_slate(self, lineup: Lineup) -> None:
+        """Shows the slate, in real time, until it is cancelled."""
+        if self._lane is not None:
+            await asyncio.shield(self._lane)
+        slates: dict[int, Slate] = {}
+        for number, info in lineup.video_formats.items():
+            if offers(info.codec):
+                with contextlib.suppress(EncoderError):
+                    slates[number] = await asyncio.to_thread(
+                        make_slate, info.codec, info.width, info.height, self._level.segment, self._settings.slate_text
+                    )
+        silences = {
+            number: await asyncio.to_thread(make_silence, header, info)
+            for number, (header, info) in lineup.audio_formats.items()
+        }
+        start = -(-lineup.schedule.end_time // 90) * 90
+        lineup.begin_slate(slates, silences)
+        player = SlatePlayer(start, self._level.segment * FRAMERATE)
+        while True:
+            for number in player.due(self._media_now()):
+                lineup.play_slate(player, number, slates, silences)
+            await asyncio.sleep(1 / FRAMERATE)
+
+    def _stop_slate(self) -> None:
+        if self._slate is None:
+            return
+        self._slate.cancel()
+        self._slate = None
+        if self._lineup is not None and self._lineup.schedule.open:
+            self._lineup.end_slate()
+
+    async def _watching(self) -> None:
+        while True:
+            await asyncio.sleep(TICK_SECONDS)
+            self.tick()
+
+    def tick(self) -> None:
+        """What depends on the time that passes: called every quarter of a second."""
+        now = self._clock()
+        origin, lineup = self._input, self._lineup
+        if origin is not None:
+            if origin.heard:
+                origin.heard, origin.last_heard = False, now
+            if origin.opening is not None and now - origin.began >= OPENING_SECONDS:
+                origin.opening.expire()
+                self.try_open(origin)
+            if origin.opening is None and now - origin.last_heard >= STALL_SECONDS:
+                self.renew(origin, origin.source.video, origin.source.audio)
+                self._hold_silent()
+        if lineup is not None and not lineup.window.settled and now - self._window_began >= SETTLE_SECONDS:
+            lineup.window.settle()
+        if self.stills.keyframes and now - self._stills_made >= STILLS_SECONDS:
+            self._stills_made = now
+            self._spawn(self._render_stills())
+
+    def _hold_silent(self) -> None:
+        if self._lineup is not None and self._slate is None:
+            self._slate = asyncio.create_task(self._play_slate(self._lineup), name="slate")
+        self._listener.on_hold("The encoder is connected but sends nothing.")
+
+    async def _render_stills(self) -> None:
+        try:
+            self.stills.pictures = await asyncio.to_thread(render, self.stills.keyframes)
+        except Exception as error:
+            log.warning("no still", reason=str(error))
+
+    def _media_now(self) -> int:
+        return round((self._clock() - self._epoch) * TIMESCALE)
+
+    def _store_segment(self, rendition: Rendition, segment: Segment) -> None:
+        store, window = self._store, self.window
+        if store is None or window is None:
+            return
+        folder = f"{window.session}/{rendition.number}"
+        if segment.init is not None and not segment.gap:
+            if segment.discontinuity or segment.sequence == rendition.segments[0].sequence:
+                store.put(f"{folder}/{segment.init.name}", [segment.init.data])
+            store.put(f"{folder}/{segment_name(window.session, segment.sequence)}", segment.chunks())
+        old = segment.sequence - STORED_WINDOWS * window.size
+        if old >= 0:
+            store.delete([f"{folder}/{segment_name(window.session, old)}"])
+
+    def _advise(self, sentence: str) -> None:
+        if sentence and sentence not in self._advised:
+            self._advised.add(sentence)
+            log.info("advice", text=sentence)
+        self._listener.on_advice(sentence)
+
+
+async def _after(previous: asyncio.Task[None] | None, work: Coroutine[None, None, None]) -> None:
+    if previous is not None:
+        await asyncio.wait([previous])
+    await work
