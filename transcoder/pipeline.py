@@ -21,6 +21,7 @@ from typing import Protocol
 import structlog
 
 from ingest.source import TIMESCALE, AudioFrame, AudioHeader, LiveSource, VideoFrame, VideoHeader
+from transcoder.command import outputs
 from transcoder.encoders import EncoderChoice
 from transcoder.errors import EncoderError, LadderError
 from transcoder.ffmpeg_binary import FfmpegBinary
@@ -287,10 +288,8 @@ class Pipeline:
             self._group.append(frame)
         if self._shift:
             frame = AudioFrame(frame.pts + self._shift, frame.data)
-        if lineup.has_video:
-            cut = lineup.schedule.audio_passed(frame.pts)
-        else:
-            cut = lineup.schedule.audio(frame.pts)
+        follow = lineup.schedule.audio_passed if lineup.has_video else lineup.schedule.audio
+        cut = follow(frame.pts)
         for packager in lineup.direct_audios:
             packager.feed(frame)
         if self._encoding is not None and self._encoding.encoder is not None:
@@ -390,7 +389,7 @@ class Pipeline:
         return lineup
 
     def _start_encoder(self, lineup: Lineup, ladder: Ladder, opening: Opening, run: int) -> None:
-        if all(rung.passthrough for rung in (*ladder.videos, *ladder.audios)):
+        if not outputs(ladder):
             return
         encoding = _Encoding(lineup, self._advise)
         if self._toolbox is not None:

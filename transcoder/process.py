@@ -96,6 +96,8 @@ class Encoder:
         self._run: Run | None = None
         self._task: asyncio.Task[None] | None = None
         self._closing = asyncio.Event()
+        self._describable = asyncio.Event()
+        self._sample: AudioFrame | None = None
         self._quick_deaths = 0
 
     @property
@@ -120,6 +122,7 @@ class Encoder:
     async def aclose(self) -> None:
         """End ffmpeg, hand on what it still gives, and return when it is gone, within two seconds."""
         self._closing.set()
+        self._describable.set()
         if self._run is not None:
             self._run.end("asked to")
         if self._task is not None:
@@ -135,6 +138,9 @@ class Encoder:
     def feed_audio(self, frame: AudioFrame) -> None:
         """Take one audio frame of the source. Never blocks."""
         if self._audio is not None:
+            if self._audio.codec is AudioCodec.MP3:
+                self._sample = frame
+                self._describable.set()
             self._feed(Tag(feed.audio_tag(self._audio.codec, frame), frame.pts, False, False), frame.pts)
 
     def feed_headers(self, video: VideoHeader | None, audio: AudioHeader | None) -> None:
@@ -146,7 +152,7 @@ class Encoder:
         if (video, audio) == (self._video, self._audio):
             return
         check_readable(self._binary, video, audio)
-        self._video, self._audio = video, audio
+        self._video, self._audio, self._sample = video, audio, None
         self._replay = Replay(with_video=self._with_video)
         if self._run is not None:
             self._run.end("The source's codec settings changed.")
@@ -166,6 +172,9 @@ class Encoder:
         backoff = self._timing.first_backoff
         reason = "asked to"
         while not self._closing.is_set():
+            await self._until_describable()
+            if self._closing.is_set():
+                break
             began = loop.time()
             run = self._new_run()
             reason = await run.play(self._ready)
@@ -189,6 +198,13 @@ class Encoder:
             backoff = min(backoff * 2, self._timing.longest_backoff)
         log.info("closed", part="encoder", reason="asked to")
 
+    async def _until_describable(self) -> None:
+        """Wait until ffmpeg can be told what is in the feed: MP3 has no header, so one frame must have come."""
+        if self._audio is not None and self._audio.codec is AudioCodec.MP3 and self._sample is None:
+            self._describable.clear()
+            if not self._closing.is_set():
+                await self._describable.wait()
+
     def _new_run(self) -> Run:
         settings = RunSettings(self._binary.path, self._ladder, self._encoder, self._timing.grace, self._timing.stall)
         return Run(settings, self._renditions, self._listener, self._advise)
@@ -206,6 +222,8 @@ class Encoder:
             opening.append(feed.video_header_tag(self._video, time))
         if self._audio is not None:
             opening.append(feed.audio_header_tag(self._audio, time))
+        if self._audio is not None and self._sample is not None:
+            opening.append(feed.audio_tag(self._audio.codec, self._sample._replace(pts=time)))
         run.open_feed(b"".join(opening), tags)
 
     def _replace_hardware(self, failed: bool) -> bool:

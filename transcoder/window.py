@@ -39,7 +39,7 @@ GZIP_LEVEL = 6
 class Rendered:
     """A playlist as immutable bytes, shared by all who ask for it."""
 
-    __slots__ = ("_gzip", "etag", "plain")
+    __slots__ = ("__weakref__", "_gzip", "etag", "plain")
 
     def __init__(self, text: str, etag: str) -> None:
         self.plain = text.encode()
@@ -81,7 +81,7 @@ class Rendition:
         self._init: Init | None = None
         self._version = 0
         self._playlists: dict[bool, Rendered] = {}
-        self._waiters: list[tuple[int, int | None, Waiter]] = []
+        self._waiters: dict[Waiter, tuple[int, int | None]] = {}
 
     # What the packager does.
 
@@ -138,11 +138,9 @@ class Rendition:
                 self.inits.pop(gone.init.name, None)
 
     def _wake(self) -> None:
-        waiting, self._waiters = self._waiters, []
-        for sequence, part, waiter in waiting:
-            if self.standing(sequence, part) is Standing.WAIT:
-                self._waiters.append((sequence, part, waiter))
-            else:
+        for waiter, position in list(self._waiters.items()):
+            if self.standing(*position) is not Standing.WAIT:
+                del self._waiters[waiter]
                 waiter()
 
     def end(self) -> None:
@@ -152,8 +150,8 @@ class Rendition:
             self._window.segment_completed(self, self.segments[-1])
         self._version += 1
         self._playlists.clear()
-        waiting, self._waiters = self._waiters, []
-        for _, _, waiter in waiting:
+        waiting, self._waiters = self._waiters, {}
+        for waiter in waiting:
             waiter()
 
     # What a server reads.
@@ -169,6 +167,11 @@ class Rendition:
         if not self.segments:
             return -1, -1
         return self.segments[-1].sequence, len(self.segments[-1].parts) - 1
+
+    @property
+    def upcoming(self) -> tuple[int, int]:
+        """Sequence and number of the part that comes next: the one the playlist hints at."""
+        return playlist.following(self.segments[-1]) if self.segments else (0, 0)
 
     def standing(self, sequence: int, part: int | None) -> Standing:
         """Whether segment `sequence` (or its part number `part`) is in the playlist, will be, or cannot be yet."""
@@ -195,12 +198,12 @@ class Rendition:
         """Calls `waiter` once when that position no longer stands at WAIT. False: too many wait already."""
         if len(self._waiters) >= MAX_WAITERS:
             return False
-        self._waiters.append((sequence, part, waiter))
+        self._waiters[waiter] = (sequence, part)
         return True
 
     def forget(self, waiter: Waiter) -> None:
-        """Takes a waiter back that was not called yet."""
-        self._waiters = [entry for entry in self._waiters if entry[2] is not waiter]
+        """Takes a waiter back, if it was not called yet."""
+        self._waiters.pop(waiter, None)
 
     def find(self, sequence: int) -> Segment | None:
         """The segment with this sequence number, if it is in memory."""
@@ -276,7 +279,7 @@ class LiveWindow:
         self._version = 0
         self._multivariant: Rendered | None = None
         self._manifest: Rendered | None = None
-        self._ready_waiters: list[Waiter] = []
+        self._ready_waiters: dict[Waiter, None] = {}
 
     @property
     def advance_parts(self) -> int:
@@ -333,15 +336,19 @@ class LiveWindow:
         self._manifest = self._multivariant = None
         self._wake()
 
-    def wait_playable(self, waiter: Waiter) -> None:
-        """Calls `waiter` once when the window is playable, or has ended."""
-        if self.playable or self.ended:
-            waiter()
-        elif len(self._ready_waiters) < MAX_WAITERS:
-            self._ready_waiters.append(waiter)
+    def wait_playable(self, waiter: Waiter) -> bool:
+        """Calls `waiter` once when the window is playable, or has ended. False: too many wait already."""
+        if len(self._ready_waiters) >= MAX_WAITERS:
+            return False
+        self._ready_waiters[waiter] = None
+        return True
+
+    def forget_playable(self, waiter: Waiter) -> None:
+        """Takes a waiter back, if it was not called yet."""
+        self._ready_waiters.pop(waiter, None)
 
     def _wake(self) -> None:
-        waiting, self._ready_waiters = self._ready_waiters, []
+        waiting, self._ready_waiters = self._ready_waiters, {}
         for waiter in waiting:
             waiter()
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from urllib.parse import unquote
@@ -21,6 +21,8 @@ MAX_ID_LENGTH = 128
 MAX_FORWARDED_HOPS = 16
 
 _SESSION_ID = re.compile(rf'(?:^|,)\s*sid="([^"\\]{{1,{MAX_ID_LENGTH}}})"')
+
+_COOKIE = re.compile(rf"(?:^|;)\s*{VIEWER_COOKIE}=([A-Za-z0-9_-]{{1,{MAX_ID_LENGTH}}})\s*(?:;|$)")
 
 Network = IPv4Network | IPv6Network
 
@@ -65,21 +67,29 @@ def client_address(request: web.Request) -> str:
 
 
 def viewer_id(request: web.Request) -> str:
+    """The `player_id` of an aiohttp request."""
+    return player_id(request.headers.get, request.query_string, client_address(request))
+
+
+def player_id(header: Callable[[str], str | None], query: str, address: str) -> str:
     """An id that differs between players and stays the same for one: 32 hexadecimal digits that name no address.
 
     The first that is there counts: the player's own session id (CMCD in a header or in the query, Apple's
     header), the cookie of the page, else the address and what the player calls itself.
     """
-    for kind, found in (
-        ("cmcd", _cmcd(request.headers.get("CMCD-Session"))),
-        ("cmcd", _cmcd(request.headers.get("CMCD"))),
-        ("cmcd", _cmcd(request.query.get("CMCD"))),
-        ("apple", request.headers.get("X-Playback-Session-Id")),
-        ("cookie", request.cookies.get(VIEWER_COOKIE)),
-    ):
-        if found and len(found) <= MAX_ID_LENGTH:
-            return _digest(kind, found)
-    return _digest("address", client_address(request) + "\n" + request.headers.get("User-Agent", ""))
+    if found := _cmcd(header("cmcd-session")) or _cmcd(header("cmcd")):
+        return _digest("cmcd", found)
+    if "CMCD=" in query and (found := _cmcd(_query_value(query, "CMCD"))):
+        return _digest("cmcd", found)
+    if (found := header("x-playback-session-id")) and len(found) <= MAX_ID_LENGTH:
+        return _digest("apple", found)
+    if (cookies := header("cookie")) and (kept := _COOKIE.search(cookies)):
+        return _digest("cookie", kept[1])
+    return _digest("address", address + "\n" + (header("user-agent") or ""))
+
+
+def _query_value(query: str, name: str) -> str | None:
+    return next((value for key, _, value in (pair.partition("=") for pair in query.split("&")) if key == name), None)
 
 
 def _cmcd(fields: str | None) -> str | None:

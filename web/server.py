@@ -7,7 +7,6 @@ and the routes of HLS are handed in by the composition root.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -23,6 +22,8 @@ from web import pages
 from web.addresses import TRUSTED_PROXIES, Network, TrustedProxies, viewer_id
 from web.api.owncast import config as config_api
 from web.api.owncast import status as status_api
+from web.hls import Hls
+from web.hot import Clock, HotConnection
 from web.middleware import common_headers, errors_and_preflight
 
 MAX_BODY_BYTES = 64 * 1024
@@ -105,12 +106,17 @@ def _probes(services: Services) -> list[web.RouteDef]:
 
 
 class WebServer:
-    """Listens for one application, from `start` to `aclose`."""
+    """Listens for one application, from `start` to `aclose`. Media requests take the short way of `web.hot`."""
 
-    def __init__(self, application: web.Application, host: str, port: int) -> None:
+    def __init__(self, application: web.Application, host: str, port: int, hls: Hls) -> None:
         """`port` 0 takes any free one; see `address` after `start`."""
         self._host = host
         self._port = port
+        self._hls = hls
+        self._proxies = application[TRUSTED_PROXIES]
+        self._clock = Clock()
+        self._hot: set[HotConnection] = set()
+        self._listener: asyncio.Server | None = None
         self._runner = web.AppRunner(
             application,
             access_log=None,
@@ -121,44 +127,80 @@ class WebServer:
             max_headers=MAX_HEADERS,
             shutdown_timeout=SHUTDOWN_SECONDS,
         )
-        self._sweeper: asyncio.Task[None] | None = None
+        self._tasks: list[asyncio.Task[None]] = []
 
     @property
     def address(self) -> tuple[str, int]:
         """Where it listens."""
-        host, port = self._runner.addresses[0][:2]
+        if self._listener is None:
+            raise RuntimeError("The web server has no address before it is started.")
+        host, port = self._listener.sockets[0].getsockname()[:2]
         return host, port
 
     async def start(self) -> None:
         """Listens. Raises `OSError` when the port cannot be had."""
         await self._runner.setup()
+        self._clock.tick()
+        loop = asyncio.get_running_loop()
         try:
-            await web.TCPSite(self._runner, self._host, self._port, backlog=BACKLOG).start()
+            self._listener = await loop.create_server(self._connection, self._host, self._port, backlog=BACKLOG)
         except OSError:
             await self._runner.cleanup()
             raise
-        self._sweeper = asyncio.create_task(self._drop_stalled_readers(), name="web: drop stalled readers")
+        self._tasks = [
+            asyncio.create_task(self._drop_stalled_readers(), name="web: drop stalled readers"),
+            asyncio.create_task(self._tell_time(), name="web: clock"),
+        ]
 
     async def aclose(self) -> None:
         """Stops listening and ends every connection."""
-        if self._sweeper is not None:
-            self._sweeper.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._sweeper
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._listener is not None:
+            self._listener.close()
+        for connection in list(self._hot):
+            connection.transport.abort()
         await self._runner.cleanup()
+
+    def _connection(self) -> asyncio.BaseProtocol:
+        return HotConnection(self._hls, self._proxies, self._clock, self._aiohttp, self._hot)
+
+    def _aiohttp(self) -> asyncio.BaseProtocol:
+        server = self._runner.server
+        if server is None:
+            raise RuntimeError("The web server takes no connections after it is closed.")
+        return server()
+
+    async def _tell_time(self) -> None:
+        while True:
+            await asyncio.sleep(1)
+            self._clock.tick()
 
     async def _drop_stalled_readers(self) -> None:
         stalls = StallWatch(STALL_SECONDS)
         loop = asyncio.get_running_loop()
+        sweeps = 0
         while True:
             await asyncio.sleep(SWEEP_SECONDS)
+            sweeps += 1
             server = self._runner.server
             connections = server.connections if server else []
             transports = [found for connection in connections if (found := connection.transport) is not None]
+            transports += [connection.transport for connection in self._hot]
             for transport in stalls.stalled(transports, loop.time()):
                 address = transport.get_extra_info("peername")
                 log.info("closed: reader stalled", address=address, waiting_bytes=transport.get_write_buffer_size())
                 transport.abort()
+            if sweeps % (IDLE_SECONDS // SWEEP_SECONDS) == 0:
+                self._drop_idle()
+
+    def _drop_idle(self) -> None:
+        """Ends the media connections that were silent since this was last called."""
+        for connection in list(self._hot):
+            if not (connection.active or connection.waiting):
+                connection.transport.abort()
+            connection.active = False
 
 
 class StallWatch:

@@ -76,6 +76,7 @@ class RtmpServer:
         self._gate = gate
         self._host = host
         self._requested_port = port
+        self._bound_port: int | None = None
         self._tls = tls
         self._limits = limits
         self._clock = clock
@@ -90,9 +91,9 @@ class RtmpServer:
     @property
     def port(self) -> int:
         """The bound port. Raises `RuntimeError` before `start`."""
-        if self._server is None:
+        if self._bound_port is None:
             raise RuntimeError("The RTMP server has no port before it was started.")
-        return int(self._server.sockets[0].getsockname()[1])
+        return self._bound_port
 
     async def start(self) -> None:
         """Binds and listens. Raises `OSError` when the port is taken or the host is not ours."""
@@ -105,6 +106,7 @@ class RtmpServer:
             ssl_handshake_timeout=self._limits.publish_timeout if self._tls else None,
             backlog=BACKLOG,
         )
+        self._bound_port = self._server.sockets[0].getsockname()[1]
         self._timer = loop.call_later(TICK, self._on_timer)
 
     async def aclose(self) -> None:

@@ -322,8 +322,8 @@ class RtmpSession:
     def _fail(self, code: str, error: IngestError) -> None:
         """Bad input after the handshake is told to the encoder; one that cannot shake hands could not read it."""
         if self._handshake is None and self.finished is None:
-            self._output.clear()
-            self._send(messages.on_status("error", code, str(error), stream_id=self._published_on))
+            status = messages.on_status("error", code, str(error), stream_id=self._published_on)
+            self._output += self._writer.write(status)
         self.end(str(error))
 
     def _send(self, message: messages.Message) -> None:

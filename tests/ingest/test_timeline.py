@@ -53,7 +53,7 @@ def test_the_limit_itself_is_no_jump() -> None:
     assert video_times(0, 40, 40 + FORWARD_LIMIT_MS) == [0, 40, 40 + FORWARD_LIMIT_MS]
 
 
-@pytest.mark.parametrize("jump", [FORWARD_LIMIT_MS + 1, 1_000_000, -BACKWARD_LIMIT_MS - 1, -6000, 1 << 31])
+@pytest.mark.parametrize("jump", [FORWARD_LIMIT_MS + 1, 1_000_000, -BACKWARD_LIMIT_MS - 100, -6000, 1 << 31])
 def test_jumps_are_absorbed_for_both_tracks_together(jump: int) -> None:
     timeline, listener = make()
     for n in range(60):

@@ -7,8 +7,9 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Literal
 
 import pytest
 import uvloop
@@ -40,10 +41,14 @@ SOUND = AudioRung(False, 96)
 FAST = Timing(first_backoff=0.01, longest_backoff=0.05)
 
 
-def ladder(*videos: VideoRung, audio: bool = False, keyframes: str = "source", keyframe_seconds: float = 1.0) -> Ladder:
+def ladder(
+    *videos: VideoRung,
+    audio: bool = False,
+    keyframes: Literal["source", "own"] = "source",
+    keyframe_seconds: float = 1.0,
+) -> Ladder:
     variants = tuple(Variant(str(i), i, 0 if audio else None) for i in range(len(videos)))
-    own = "own" if keyframes == "own" else "source"
-    return Ladder(videos, (SOUND,) if audio else (), variants, (), own, keyframe_seconds)
+    return Ladder(videos, (SOUND,) if audio else (), variants, (), keyframes, keyframe_seconds)
 
 
 async def until(recorder: Recorder, condition: Callable[[], bool]) -> None:
@@ -53,7 +58,7 @@ async def until(recorder: Recorder, condition: Callable[[], bool]) -> None:
             await recorder.changed.wait()
 
 
-def feed(encoder: Encoder, items: list[Frame]) -> None:
+def feed(encoder: Encoder, items: Sequence[Frame]) -> None:
     for item in items:
         if isinstance(item, VideoFrame):
             encoder.feed_video(item)
@@ -172,6 +177,20 @@ async def test_every_audio_codec_becomes_aac(audio: str) -> None:
     recorder = await encode(data, ladder(audio=True))
     assert recorder.headers[0][1].codec is AudioCodec.AAC
     assert recorder.audio[0][-1].pts - recorder.audio[0][0].pts > 0.7 * TIMESCALE
+
+
+async def test_mp3_that_begins_late_is_waited_for() -> None:
+    data = flv(audio="libmp3lame", seconds=3.0)
+    items = frames(data)[1]
+    recorder = Recorder()
+    encoder = make(data, ladder(RUNG, audio=True), recorder)
+    await encoder.start()
+    feed(encoder, [item for item in items if isinstance(item, VideoFrame) or item.pts > TIMESCALE])
+    await until(recorder, lambda: 0 in recorder.video and 1 in recorder.audio)
+    await until(recorder, lambda: recorder.video[0][-1].pts > 2.8 * TIMESCALE)
+    await encoder.aclose()
+    assert recorder.events == ["up"]
+    assert [frame.pts for frame in recorder.video[0]] == [frame.pts for frame in video_of(items)]
 
 
 async def test_ten_bits_become_eight() -> None:

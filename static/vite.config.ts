@@ -1,0 +1,60 @@
+// How the pages are built into dist/. hls.js is compiled from its own sources, so that what this page never uses
+// (subtitles, DRM, interstitials, content steering) is left out while separate audio renditions stay in: its
+// "light" build has no alternate audio, and its full build is half as large again.
+import { readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import type { Plugin } from "vite";
+import { defineConfig } from "vitest/config";
+
+const hlsDirectory = fileURLToPath(new URL("./node_modules/hls.js/", import.meta.url));
+const hlsVersion = (JSON.parse(readFileSync(`${hlsDirectory}package.json`, "utf8")) as { version: string }).version;
+
+const HLS_FEATURES = {
+  ALT_AUDIO: true,
+  MEDIA_CAPABILITIES: true,
+  CMCD: false,
+  CONTENT_STEERING: false,
+  EME_DRM: false,
+  IFRAMES: false,
+  INTERSTITIALS: false,
+  M2TS_ADVANCED_CODECS: false,
+  SUBTITLES: false,
+  VARIABLE_SUBSTITUTION: false,
+};
+
+// Our segments are fragmented MP4, which hls.js appends nearly as it is: a worker would cost a second copy of the
+// demuxers and a message per part, and save nothing.
+const noTransmuxerWorker: Plugin = {
+  name: "no-transmuxer-worker",
+  enforce: "pre",
+  resolveId: (id) => (id.endsWith("/transmuxer-worker") ? "\0no-transmuxer-worker" : null),
+  load: (id) => (id === "\0no-transmuxer-worker" ? "export {};" : null),
+};
+
+export default defineConfig({
+  plugins: [noTransmuxerWorker],
+  resolve: {
+    alias: [{ find: /^hls\.js$/, replacement: `${hlsDirectory}src/hls.ts` }],
+  },
+  define: {
+    ...Object.fromEntries(Object.entries(HLS_FEATURES).map(([name, on]) => [`__USE_${name}__`, String(on)])),
+    __IN_WORKER__: "false",
+    __HLS_WORKER_BUNDLE__: "undefined",
+    __VERSION__: JSON.stringify(hlsVersion),
+  },
+  build: {
+    target: "es2022",
+    // Inlined files would be data: URLs, which the page's content security policy allows for images only.
+    assetsInlineLimit: 0,
+    modulePreload: { polyfill: false },
+    chunkSizeWarningLimit: 450,
+    rolldownOptions: {
+      output: {
+        chunkFileNames: (chunk) => (chunk.moduleIds.some((id) => id.includes("/hls.js/src/")) ? "assets/hls-[hash].js" : "assets/[name]-[hash].js"),
+      },
+    },
+  },
+  test: {
+    include: ["tests/**/*.test.ts"],
+  },
+});
