@@ -49,14 +49,15 @@ class Timeline:
     decrease for audio. A pts lies within `COMPOSITION_LIMIT_MS` of its dts, before it only if the encoder said so.
     """
 
-    __slots__ = ("_audio", "_based", "_source", "_video", "_wants_keyframe", "jumps")
+    __slots__ = ("_audio", "_based", "_source", "_video", "jumps", "wants_keyframe")
 
     def __init__(self, source: LiveSource) -> None:
         self._source = source
         self._video = _Track()
         self._audio = _Track()
         self._based = False
-        self._wants_keyframe = True
+        self.wants_keyframe = True
+        """Whether pictures are being dropped until the next keyframe."""
         self.jumps = 0
         """How many jumps were absorbed."""
 
@@ -66,7 +67,7 @@ class Timeline:
         if header == source.video:
             return
         source.video = header
-        self._wants_keyframe = True
+        self.wants_keyframe = True
         if source.listener is not None:
             source.listener.on_video_header(header)
 
@@ -82,12 +83,12 @@ class Timeline:
     def video(self, timestamp: int, keyframe: bool, composition: int, data: bytes, nanoseconds: int = 0) -> None:
         """One picture: `timestamp` and `composition` in ms as received, `nanoseconds` added to the timestamp."""
         track = self._video
-        if self._wants_keyframe:
+        if self.wants_keyframe:
             if not keyframe:
                 if self._based:
                     self._advance(track, self._audio, timestamp)
                 return
-            self._wants_keyframe = False
+            self.wants_keyframe = False
         step = (timestamp - track.raw) & 0xFFFFFFFF
         if step <= FORWARD_LIMIT_MS and track.started:
             track.raw = timestamp

@@ -68,7 +68,8 @@ def live_command(
     decoded but not encoded again, and the first one encoded is a keyframe.
     """
     # The codec headers come first and say everything, so probing ends after 10 ms of media instead of 5 s (it goes on
-    # for a second with AV1 and VP9). Not `-fflags nobuffer`, which throws the probed packets away. Slice threads decode without the delay of one frame per thread.
+    # for a second with AV1 and VP9). Not `-fflags nobuffer`, which throws the probed packets away. Slice threads decode
+    # without the delay of one frame per thread.
     source = ffmpeg.input("pipe:0", f="flv", copyts=None, analyzeduration=10_000, fpsprobesize=0, thread_type="slice")
     made = []
     for position, (output, descriptor) in enumerate(zip(outputs(ladder), descriptors, strict=True)):

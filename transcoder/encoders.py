@@ -106,7 +106,8 @@ async def select(
     await _try_all(ffmpeg, names, found)
     name, warning = _choose(wanted, found)
     if name is None:
-        await _try_all(ffmpeg, [SOFTWARE], found)
+        if SOFTWARE not in found.trials or not found.trials[SOFTWARE].works:
+            await _try_all(ffmpeg, [SOFTWARE], found)
         if not found.trials[SOFTWARE].works:
             raise EncoderError(f"libx264 does not work with {ffmpeg.path}: {found.trials[SOFTWARE].why}")
         name = SOFTWARE

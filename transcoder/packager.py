@@ -11,7 +11,7 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import NamedTuple
 
-from ingest.source import TIMESCALE, AudioFrame, VideoFrame
+from ingest.source import TIMESCALE, AudioCodec, AudioFrame, VideoFrame
 from transcoder.audio_codecs import AudioInfo, frame_samples
 from transcoder.fmp4.writer import Sample, audio_fragment, video_fragment
 from transcoder.schedule import DEFAULT_FRAME, Boundary, Schedule
@@ -103,7 +103,7 @@ class VideoPackager(_Packager):
         if len(frames) > MAX_QUEUED_FRAMES:
             del frames[:-1]
             self._need_keyframe = not frame.keyframe
-        if self._schedule.head >= self._cursor:
+        if self._schedule.head > self._cursor:
             self.advance()
 
     def _is_late(self, frame: VideoFrame) -> bool:
@@ -162,6 +162,8 @@ class AudioPackager(_Packager):
         self._info: AudioInfo | None = None
         self._silence: bytes | None = None
         self._next = 0
+        self._tolerance = 0
+        self._frame_samples = 0
         self._anchored = False
 
     def begin_run(self, run: int, info: AudioInfo | None) -> None:
@@ -169,11 +171,15 @@ class AudioPackager(_Packager):
         self._last_run = run
         self._queue.clear()
         self._anchored = False
-        self._info = info
+        self._info = None
+        if info is not None:
+            self.describe(info)
 
     def describe(self, info: AudioInfo) -> None:
         """The frames of the current run are like this; for renditions whose encoder says so only when it starts."""
         self._info = info
+        self._tolerance = AUDIO_RESYNC * info.sample_rate // TIMESCALE
+        self._frame_samples = 0 if info.codec is AudioCodec.OPUS else info.samples_per_frame
 
     def set_silence(self, frame: bytes | None) -> None:
         """A coded frame of silence that fits what is fed, if there is one."""
@@ -185,23 +191,22 @@ class AudioPackager(_Packager):
         if info is None:
             return
         at = frame.pts * info.sample_rate // TIMESCALE
+        start = self._next
+        stray = at - start
         if not self._anchored:
             self._anchored = True
-            self._next = at
-        stray = at - self._next
-        tolerance = AUDIO_RESYNC * info.sample_rate // TIMESCALE
-        if stray > tolerance:
+            start = at
+        elif stray > self._tolerance:
             self._fill(at)
-            if at - self._next > tolerance:
-                self._next = at
-        elif stray < -tolerance:
+            start = at if at - self._next > self._tolerance else self._next
+        elif stray < -self._tolerance:
             return
-        samples = frame_samples(info, frame.data)
-        self._queue.append(_Queued(self._next, samples, frame.data))
-        self._next += samples
+        samples = self._frame_samples or frame_samples(info, frame.data)
+        self._queue.append(_Queued(start, samples, frame.data))
+        self._next = start + samples
         if len(self._queue) > MAX_QUEUED_FRAMES:
             del self._queue[0]
-        if self._schedule.head >= self._cursor:
+        if self._schedule.head > self._cursor:
             self.advance()
 
     def _fill(self, until: int) -> None:

@@ -62,7 +62,8 @@ class Schedule:
         self.segment_target = segment_target
         self.target_duration = target_duration
         self._boundaries: deque[Boundary] = deque(maxlen=MAX_BOUNDARIES)
-        self._next_serial = 0
+        self.head = -1
+        """The serial of the newest boundary."""
         self._next_segment = 0
         self._run = -1
         self._ended = True
@@ -77,11 +78,6 @@ class Schedule:
         self._segment_start = 0
         self._keyframe_time = 0
         self._longest_gap = 0
-
-    @property
-    def head(self) -> int:
-        """The serial of the newest boundary, -1 before the first."""
-        return self._next_serial - 1
 
     @property
     def open(self) -> bool:
@@ -115,9 +111,9 @@ class Schedule:
 
     def at(self, serial: int) -> Boundary | None:
         """The boundary with this serial, or the oldest one kept; None while it is still to come."""
-        if serial >= self._next_serial:
+        if serial > self.head:
             return None
-        return self._boundaries[max(serial - (self._next_serial - len(self._boundaries)), 0)]
+        return self._boundaries[max(serial - self.head - 1 + len(self._boundaries), 0)]
 
     def end_of(self, boundary: Boundary) -> tuple[int, bool] | None:
         """When the part that starts at `boundary` ends, and whether its segment ends with it; None while open."""
@@ -223,5 +219,5 @@ class Schedule:
             self._segment_start = time
         else:
             number, part = self._boundaries[-1].segment, self._boundaries[-1].part + 1
-        self._boundaries.append(Boundary(self._next_serial, time, number, part, self._run))
-        self._next_serial += 1
+        self.head += 1
+        self._boundaries.append(Boundary(self.head, time, number, part, self._run))

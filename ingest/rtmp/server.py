@@ -47,13 +47,15 @@ class RtmpLimits:
     """What one server grants; times in seconds."""
 
     pending_connections: int = 256
-    """Connections that do not publish yet; beyond it the oldest is dropped."""
+    """Connections that do not publish, refused ones included; beyond it the oldest is dropped."""
     pending_per_address: int = 64
     """The same, of one address."""
     publish_timeout: float = 10.0
     """From accepting a connection until it publishes."""
     idle_timeout: float = 30.0
     """A publisher that sends nothing this long is dropped."""
+    keyframe_timeout: float = 10.0
+    """Video without a keyframe this long is worth a warning; it is not dropped for that."""
     linger_timeout: float = 2.0
     """A refused encoder has this long to read why and to hang up."""
     write_buffer: int = 64 * 1024
@@ -149,8 +151,8 @@ class RtmpServer:
         elif len(self._pending) > self._limits.pending_connections:
             self._push_out(next(iter(self._pending)))
 
-    def settled(self, connection: _Connection) -> None:
-        """The connection publishes, or is over: it does not count as pending any more."""
+    def accepted(self, connection: _Connection) -> None:
+        """The connection publishes: it does not count as pending any more."""
         self._pending.pop(connection, None)
 
     def closed(self, connection: _Connection) -> None:
@@ -194,6 +196,8 @@ class _Connection(asyncio.BufferedProtocol):
         self._checked_bytes = 0
         self._heard_at = 0.0
         self._reported_tracks = 0
+        self._reported_jumps = False
+        self._keyframe_due = 0.0
         # The low-water mark; without a socket it is left alone.
         self._socket: socket.socket | None = None
         self._rate = 0.0
@@ -273,8 +277,9 @@ class _Connection(asyncio.BufferedProtocol):
     def _start_publishing(self) -> None:
         self._publishing = True
         self._checked_at = self._heard_at = self._clock()
+        self._keyframe_due = self._checked_at + self._limits.keyframe_timeout
         self._checked_bytes = self._session.bytes_received
-        self._server.settled(self)
+        self._server.accepted(self)
         source = self._session.source
         log.info(
             "publisher connected",
@@ -298,14 +303,33 @@ class _Connection(asyncio.BufferedProtocol):
         elif now - self._heard_at >= self._limits.idle_timeout:
             self.drop(f"The encoder sent nothing for {self._limits.idle_timeout:g} s.")
             return
-        tracks = self._session.ignored_tracks[self._reported_tracks :]
-        if tracks:
-            self._reported_tracks += len(tracks)
-            log.warning("tracks ignored, only the first is used", address=self.address, tracks=tracks)
+        self._report(now)
         if self._socket is not None:
             self._rate += (fresh / elapsed - self._rate) * RATE_SMOOTHING
             # A silent tick lowers the mark, so that bytes below the old one wake us.
             self._set_low_water(int(self._rate * LOW_WATER_SECONDS) if fresh else 1)
+
+    def _report(self, now: float) -> None:
+        """Says once what was absorbed and what the streamer should know."""
+        tracks = self._session.ignored_tracks[self._reported_tracks :]
+        if tracks:
+            self._reported_tracks += len(tracks)
+            log.warning("tracks ignored, only the first is used", address=self.address, tracks=tracks)
+        timeline, source = self._session.timeline, self._session.source
+        if timeline is None or source is None:
+            return
+        if timeline.jumps and not self._reported_jumps:
+            self._reported_jumps = True
+            log.warning("timestamps jumped and were put right, from now on silently", address=self.address)
+        if source.video is None or not timeline.wants_keyframe:
+            self._keyframe_due = now + self._limits.keyframe_timeout
+        elif now >= self._keyframe_due:
+            self._keyframe_due = float("inf")
+            log.warning(
+                "no keyframe, so no video: set the encoder's keyframe interval to 2 s",
+                address=self.address,
+                seconds=self._limits.keyframe_timeout,
+            )
 
     def _set_low_water(self, wanted: int) -> None:
         wanted = 1 if wanted < MIN_LOW_WATER else min(wanted, MAX_LOW_WATER)
@@ -344,13 +368,12 @@ class _Connection(asyncio.BufferedProtocol):
         self._transport.close()
 
     def _settle(self) -> None:
-        """Once per connection: it does not count as pending any more, and the log gets its last line."""
+        """Once per connection, when its session is over: the last line of the log, and a deadline for the socket."""
         if self._settled:
             return
         self._settled = True
         self._deadline = self._clock() + self._limits.linger_timeout
         self._set_low_water(1)
         self._socket = None
-        self._server.settled(self)
         if not self._quiet:
             log.info("closed", reason=self._session.finished, address=self.address, protocol=self._protocol)

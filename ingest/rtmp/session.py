@@ -90,6 +90,8 @@ class RtmpSession:
         self._key_in_app = ""
         self._encoder = ""
         self._flv: FlvReader | None = None
+        self.timeline: Timeline | None = None
+        """Of a publisher; for the owner to report what was absorbed."""
         self._published_on = 0
         self._ack_window = DEFAULT_ACK_WINDOW
         self._acknowledged = 0
@@ -308,7 +310,8 @@ class RtmpSession:
             self._refuse("NetStream.Publish.BadName", str(error), stream_id)
             return
         self.source = source
-        self._flv = FlvReader(Timeline(source))
+        self.timeline = Timeline(source)
+        self._flv = FlvReader(self.timeline)
         self._published_on = stream_id
         self._reader.media_limit = MAX_MEDIA_MESSAGE
         self._grow = True

@@ -16,7 +16,7 @@ const RELATIVE_UNITS: ReadonlyArray<[Intl.RelativeTimeFormatUnit, number]> = [
   ["minute", MINUTE],
 ];
 
-// The page's own words are English, so its numbers and times are too.
+// The words around them are English.
 const LANGUAGE = "en";
 
 /** `seconds` as 4:22 or 1:04:22; never negative. */
@@ -43,7 +43,7 @@ export function fullTime(then: number): string {
 
 /** "1 viewer", "1,204 viewers". */
 export function viewers(count: number): string {
-  return `${count.toLocaleString(LANGUAGE)} ${count === 1 ? "viewer" : "viewers"}`;
+  return `${count.toLocaleString()} ${count === 1 ? "viewer" : "viewers"}`;
 }
 
 /** Seconds behind the broadcast: "1.8 s" while every tenth says something, "12 s" and "2:05 min" beyond. */

@@ -335,6 +335,50 @@ async def test_garbage_is_logged_once_and_leaves_a_publisher_untouched(garbage: 
         assert gate.listeners[0].ends == []
 
 
+async def test_refused_connections_that_stay_are_counted_too() -> None:
+    async with serving(limits=RtmpLimits(pending_per_address=4)) as server:
+        peers = [Encoder(*await asyncio.open_connection("127.0.0.1", server.port)) for _ in range(20)]
+        for peer in peers[-4:]:
+            peer.send(hello(key="wrong"))
+            await peer.until_answers(3)
+        assert len(server._connections) <= 5
+        async with encoder(server) as good:
+            await publishing(good)
+        for peer in peers:
+            await peer.close()
+
+
+async def test_what_was_absorbed_is_logged_once() -> None:
+    clock = Clock()
+    gate = Gate()
+    with structlog.testing.capture_logs() as logs:
+        async with serving(gate, clock=clock) as server, encoder(server) as peer:
+            await publishing(peer)
+            (listener,) = gate.listeners
+            sound = b"\xaf\x01sound"
+            peer.send(chunk(messages.VIDEO, video_header(), stream=6))
+            peer.send(chunk(messages.VIDEO, b"\x96\x03avc1\x01other track", stream=6))
+            for stamp in range(10):
+                peer.send(video(b"no keyframe", stamp * 1000, key=False))
+            peer.send(chunk(messages.AUDIO, b"\xaf\x00\x12\x08") + chunk(messages.AUDIO, sound))
+            async with asyncio.timeout(PATIENCE):
+                await listener.heard.wait()
+            for _ in range(20):
+                clock.now += 1
+                server.check_connections()
+            for stamp in range(0, 100_000, 10_000):
+                peer.send(video(b"key", stamp) + chunk(messages.AUDIO, sound, timestamp=stamp))
+            async with asyncio.timeout(PATIENCE):
+                while len(listener.video) < 10:
+                    listener.heard.clear()
+                    await listener.heard.wait()
+            for _ in range(3):
+                clock.now += 1
+                server.check_connections()
+    warnings = [entry["event"].split(",")[0] for entry in logs if entry["log_level"] == "warning"]
+    assert warnings == ["tracks ignored", "no keyframe", "timestamps jumped and were put right"]
+
+
 async def test_an_encoder_that_never_reads_is_dropped() -> None:
     ping = chunk(messages.USER_CONTROL, b"\x00\x06\x11\x22\x33\x44", stream=2, message_stream=0) * 500
     loop = asyncio.get_running_loop()

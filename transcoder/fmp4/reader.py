@@ -176,7 +176,7 @@ class FragmentReader:
             first = start + offset
             if first < mdat.payload or first + size > mdat.end:
                 raise BoxError(
-                    f"A sample of {size} bytes lies outside its mdat box of {mdat.end - mdat.payload} bytes."
+                    f"A sample of {size} bytes at {offset} lies outside its mdat box, which ends at {mdat.end - start}."
                 )
             if not size:  # a muxer's mark of the end, nothing to decode
                 continue

@@ -1,0 +1,45 @@
+// What the player asks of whatever brings media into the <video> element. Two exist: hls.js, and the browser itself.
+
+export interface Quality {
+  /** The engine's own number for `select`. */
+  id: number;
+  height: number;
+  label: string;
+}
+
+export interface Trouble {
+  kind: "network" | "media" | "unsupported";
+  /** For the log: what the engine itself says. */
+  detail: string;
+}
+
+export interface EngineEvents {
+  /** The variants are known, or another one plays. */
+  qualities(): void;
+  /** The engine has given up on its source; it must be loaded again, or destroyed. */
+  trouble(trouble: Trouble): void;
+}
+
+export interface Engine {
+  load(url: string): void;
+  /** Tries to go on after a "media" trouble without a new source. False when it cannot. */
+  repair(): boolean;
+  destroy(): void;
+  qualities(): readonly Quality[];
+  /** The quality that plays; -1 when unknown. */
+  playing(): number;
+  /** The quality that was asked for; -1 is automatic. */
+  selected(): number;
+  select(id: number): void;
+  /** Seconds that playback is behind the newest media; null when unknown. */
+  latency(): number | null;
+  /** Where, in seconds of the video's clock, live playback belongs now; null when unknown. */
+  livePosition(): number | null;
+  /** From how many seconds of latency on the viewer counts as behind, beyond what the engine catches up with. */
+  behindAfter(): number;
+  lowLatency(): boolean;
+  /** How often playback ran dry. */
+  stalls(): number;
+}
+
+export const AUTOMATIC = -1;
