@@ -22,17 +22,20 @@ const HLS_FEATURES = {
   VARIABLE_SUBSTITUTION: false,
 };
 
-// Our segments are fragmented MP4, which hls.js appends nearly as it is: a worker would cost a second copy of the
-// demuxers and a message per part, and save nothing.
-const noTransmuxerWorker: Plugin = {
-  name: "no-transmuxer-worker",
+// Left out as whole modules. The worker: our segments are fragmented MP4, which hls.js appends nearly as it is, so a
+// worker would cost a second copy of the demuxers and a message per part, and save nothing. CMCD: the player's id
+// travels in a header that the page sets itself.
+const UNUSED = /\/(transmuxer-worker|cmcd-controller)$/;
+const EMPTY = "\0empty";
+const leaveOutUnused: Plugin = {
+  name: "leave-out-unused",
   enforce: "pre",
-  resolveId: (id) => (id.endsWith("/transmuxer-worker") ? "\0no-transmuxer-worker" : null),
-  load: (id) => (id === "\0no-transmuxer-worker" ? "export {};" : null),
+  resolveId: (id) => (UNUSED.test(id) ? EMPTY : null),
+  load: (id) => (id === EMPTY ? "export default undefined;" : null),
 };
 
 export default defineConfig({
-  plugins: [noTransmuxerWorker],
+  plugins: [leaveOutUnused],
   resolve: {
     alias: [{ find: /^hls\.js$/, replacement: `${hlsDirectory}src/hls.ts` }],
   },

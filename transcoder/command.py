@@ -33,8 +33,9 @@ SOFTWARE = "libx264"
 
 RENDER_DEVICE = "/dev/dri/renderD128"
 
-_KEYFRAME_TOLERANCE = 0.005
-"""Seconds: FLV counts in milliseconds, so a keyframe interval comes out up to one short."""
+_KEYFRAME_TOLERANCE = 0.01
+"""Seconds by which a frame may lie before its grid point: FLV counts in milliseconds. `transcoder.schedule` allows
+the same."""
 
 _LONGEST_GOP = 600
 """Frames; keyframes are forced long before, so an encoder's own never come between."""
@@ -60,10 +61,16 @@ def outputs(ladder: Ladder) -> tuple[Output, ...]:
 
 
 def live_command(
-    binary: Path, ladder: Ladder, encoder: str, descriptors: Sequence[int], after: Sequence[float | None] = ()
+    binary: Path,
+    ladder: Ladder,
+    encoder: str,
+    descriptors: Sequence[int],
+    after: Sequence[float | None] = (),
+    grid_origin: float = 0.0,
 ) -> list[str]:
     """Return the arguments that encode a live source, one descriptor per element of `outputs(ladder)`.
 
+    `grid_origin`: the time in seconds from which our own keyframes are counted, where the source's are not followed.
     `after`: per output the time in seconds up to which an ffmpeg before this one has delivered pictures; they are
     decoded but not encoded again, and the first one encoded is a keyframe.
     """
@@ -75,7 +82,9 @@ def live_command(
     for position, (output, descriptor) in enumerate(zip(outputs(ladder), descriptors, strict=True)):
         if output.kind == "video":
             resume = after[position] if after else None
-            options = _video(ladder.videos[output.index], encoder) | {"force_key_frames": _keyframes(ladder)}
+            options = _video(ladder.videos[output.index], encoder) | {
+                "force_key_frames": _keyframes(ladder, grid_origin)
+            }
             # Only a source that sets the keyframes is followed by a frame rate cap.
             options["vf"] = _filters(ladder.videos[output.index], encoder, resume, ladder.keyframes == "source")
             made.append(ffmpeg.output(source["v:0"], f"pipe:{descriptor}", **options))
@@ -103,12 +112,14 @@ def _opening(binary: Path, encoder: str) -> list[str]:
     return [str(binary), "-hide_banner", "-nostdin", "-nostats", "-v", "warning", *device]
 
 
-def _keyframes(ladder: Ladder) -> str:
+def _keyframes(ladder: Ladder, origin: float) -> str:
     if ladder.keyframes == "source":
         return "source"
-    # Counted from the last one, not from 0: after a gap in the source there is one keyframe, not a burst of them.
-    interval = ladder.keyframe_seconds - _KEYFRAME_TOLERANCE
-    return f"expr:if(isnan(prev_forced_t),1,gte(t,prev_forced_t+{interval:g}))"
+    # The first frame in each cell of a fixed grid: after a gap there is one keyframe, not a burst of them, and an
+    # ffmpeg that takes over from another goes on where segments are cut.
+    shift, interval = f"{_KEYFRAME_TOLERANCE - origin:+.4f}", f"{ladder.keyframe_seconds:g}"
+    cell, last_cell = f"floor((t{shift})/{interval})", f"floor((prev_forced_t{shift})/{interval})"
+    return f"expr:if(isnan(prev_forced_t),1,gt({cell},{last_cell}))"
 
 
 def _fragments(*, delayed: bool = False) -> dict[str, Value]:

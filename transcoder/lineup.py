@@ -49,7 +49,7 @@ class Lineup:
         *,
         session: str,
         epoch: float,
-        on_segment: Callable[[Rendition, Segment], None],
+        on_segment: Callable[[LiveWindow, Rendition, Segment], None],
     ) -> None:
         video, audio = opening.source_video, opening.source_audio
         source_rate = video.framerate if video else None

@@ -15,7 +15,7 @@ import contextlib
 import secrets
 import time
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Protocol
 
 import structlog
@@ -46,6 +46,9 @@ STALL_SECONDS = 3.0
 
 SETTLE_SECONDS = 3.0
 """How long the multivariant playlist waits for renditions that ffmpeg makes."""
+
+DOWN_SECONDS = 4.0
+"""How long renditions wait for an ffmpeg that died: a new one makes up for what was missed, unless it takes longer."""
 
 STILLS_SECONDS = 20.0
 STORED_WINDOWS = 3
@@ -140,8 +143,9 @@ class _Encoding:
     """One ffmpeg and the lineup that its frames are for (an EncoderListener)."""
 
     lineup: Lineup
-    advise: Callable[[str], None]
-    encoder: Encoder | None = field(default=None)
+    clock: Callable[[], float]
+    encoder: Encoder | None = None
+    down_since: float | None = None
 
     def on_video_header(self, output: int, header: VideoHeader) -> None:
         self.lineup.encoded_video_header(output, header)
@@ -156,13 +160,11 @@ class _Encoding:
         self.lineup.encoded_audio(output, frame)
 
     def on_down(self, reason: str) -> None:
-        self.lineup.fail_encoded(True)
+        self.down_since = self.clock()
 
     def on_up(self) -> None:
+        self.down_since = None
         self.lineup.fail_encoded(False)
-
-    def on_advice(self, sentence: str) -> None:
-        self.advise(sentence)
 
 
 class Pipeline:
@@ -391,12 +393,21 @@ class Pipeline:
     def _start_encoder(self, lineup: Lineup, ladder: Ladder, opening: Opening, run: int) -> None:
         if not outputs(ladder):
             return
-        encoding = _Encoding(lineup, self._advise)
+        encoding = _Encoding(lineup, self._clock)
         if self._toolbox is not None:
             video = opening.video if opening.video_info is not None else None
             audio = opening.audio if opening.audio_info is not None else None
             choice = self._toolbox.choice.name
-            encoding.encoder = Encoder(self._toolbox.binary, ladder, choice, video, audio, encoding)
+            encoding.encoder = Encoder(
+                self._toolbox.binary,
+                ladder,
+                choice,
+                video,
+                audio,
+                encoding,
+                grid_origin=(opening.first_keyframe.pts if opening.first_keyframe else 0) + self._shift,
+                advise=self._advise,
+            )
         self._encoding = encoding
         self._queue(self._begin_encoding(encoding, run))
 
@@ -556,6 +567,9 @@ class Pipeline:
                 self._hold_silent()
         if lineup is not None and not lineup.window.settled and now - self._window_began >= SETTLE_SECONDS:
             lineup.window.settle()
+        encoding = self._encoding
+        if encoding is not None and encoding.down_since is not None and now - encoding.down_since >= DOWN_SECONDS:
+            encoding.lineup.fail_encoded(True)
         if self.stills.keyframes and now - self._stills_made >= STILLS_SECONDS:
             self._stills_made = now
             self._spawn(self._render_stills())
@@ -574,13 +588,14 @@ class Pipeline:
     def _media_now(self) -> int:
         return round((self._clock() - self._epoch) * TIMESCALE)
 
-    def _store_segment(self, rendition: Rendition, segment: Segment) -> None:
-        store, window = self._store, self.window
-        if store is None or window is None:
+    def _store_segment(self, window: LiveWindow, rendition: Rendition, segment: Segment) -> None:
+        store = self._store
+        if store is None:
             return
         folder = f"{window.session}/{rendition.number}"
         if segment.init is not None and not segment.gap:
-            if segment.discontinuity or segment.sequence == rendition.segments[0].sequence:
+            if segment.init is not rendition.stored_init:
+                rendition.stored_init = segment.init
                 store.put(f"{folder}/{segment.init.name}", [segment.init.data])
             store.put(f"{folder}/{segment_name(window.session, segment.sequence)}", segment.chunks())
         old = segment.sequence - STORED_WINDOWS * window.size

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import structlog
 
-from ingest.source import AudioCodec, AudioFrame, AudioHeader, VideoCodec, VideoFrame, VideoHeader
+from ingest.source import TIMESCALE, AudioCodec, AudioFrame, AudioHeader, VideoCodec, VideoFrame, VideoHeader
 from transcoder import feed
 from transcoder.advice import Advice, Adviser
 from transcoder.command import SOFTWARE, outputs
@@ -66,7 +66,8 @@ def check_readable(binary: FfmpegBinary, video: VideoHeader | None, audio: Audio
 class Encoder:
     """One ffmpeg for one source: `start`, then `feed_*` as frames come, `aclose` at the end.
 
-    `advise` hears sentences for the owner, each once. Every method belongs to the event loop that called `start`.
+    `grid_origin`, in ticks, is where keyframes are counted from when the ladder sets its own. `advise` hears sentences
+    for the owner, each once. Every method belongs to the event loop that called `start`.
     Only the tracks that have a rendition to encode are fed to ffmpeg.
     """
 
@@ -79,11 +80,13 @@ class Encoder:
         audio: AudioHeader | None,
         listener: EncoderListener,
         *,
+        grid_origin: int = 0,
         advise: Callable[[str], None] | None = None,
         timing: Timing = DEFAULT_TIMING,
     ) -> None:
         self._binary, self._ladder, self._encoder = binary, ladder, encoder
         self._listener, self._timing = listener, timing
+        self._grid_origin = grid_origin / TIMESCALE
         self._tell = advise
         made = outputs(ladder)
         self._renditions = [Rendition(index, output.kind == "video", listener) for index, output in enumerate(made)]
@@ -206,7 +209,14 @@ class Encoder:
                 await self._describable.wait()
 
     def _new_run(self) -> Run:
-        settings = RunSettings(self._binary.path, self._ladder, self._encoder, self._timing.grace, self._timing.stall)
+        settings = RunSettings(
+            self._binary.path,
+            self._ladder,
+            self._encoder,
+            self._timing.grace,
+            self._timing.stall,
+            self._grid_origin,
+        )
         return Run(settings, self._renditions, self._listener, self._advise)
 
     def _ready(self, run: Run) -> None:

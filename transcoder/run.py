@@ -37,13 +37,15 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class RunSettings:
-    """What to run; `grace` and `stall` in seconds, as in `transcoder.process.Timing`."""
+    """What to run; `grace` and `stall` in seconds, as in `transcoder.process.Timing`; the origin of our keyframe grid
+    in seconds on the source's timeline."""
 
     binary: Path
     ladder: Ladder
     encoder: str
     grace: float
     stall: float
+    grid_origin: float
 
 
 class Run:
@@ -91,7 +93,9 @@ class Run:
                 *writers, errors = theirs[1:]
                 settings = self._settings
                 process = await asyncio.create_subprocess_exec(
-                    *live_command(settings.binary, settings.ladder, settings.encoder, writers, after),
+                    *live_command(
+                        settings.binary, settings.ladder, settings.encoder, writers, after, settings.grid_origin
+                    ),
                     stdin=stdin,
                     stdout=asyncio.subprocess.DEVNULL,
                     stderr=errors,

@@ -76,6 +76,8 @@ class Rendition:
         self.segments: deque[Segment] = deque()
         self.inits: dict[str, Init] = {}
         self.discontinuity_sequence = 0
+        self.stored_init: Init | None = None
+        """The init section that the segment store was given last; the store's own note."""
         self._window = window
         self._listed_from = 0
         self._init: Init | None = None
@@ -264,7 +266,7 @@ class LiveWindow:
         size: int,
         renditions: Sequence[RenditionInfo],
         variants: Sequence[Variant],
-        on_segment: Callable[[Rendition, Segment], None] | None = None,
+        on_segment: Callable[[LiveWindow, Rendition, Segment], None] | None = None,
     ) -> None:
         self.session = session
         self.epoch = epoch
@@ -326,7 +328,7 @@ class LiveWindow:
         self._multivariant = None
         self._version += 1
         if self._on_segment is not None:
-            self._on_segment(rendition, segment)
+            self._on_segment(self, rendition, segment)
 
     def end(self) -> None:
         """The broadcast is over: playlists get their ENDLIST and all waiters their answer."""

@@ -27,11 +27,11 @@ export function clock(seconds: number): string {
   return whole < HOUR ? `${minutes}:${rest}` : `${Math.floor(whole / HOUR)}:${String(minutes).padStart(2, "0")}:${rest}`;
 }
 
-/** How long ago `then` was at `now` (both in ms since the epoch): "2 hours ago", "a moment ago". */
+/** How long ago `then` was at `now` (both in ms since the epoch): "2 hours ago", "just now". */
 export function ago(then: number, now: number): string {
   const seconds = Math.max(0, (now - then) / 1000);
   const found = RELATIVE_UNITS.find(([, size]) => seconds >= size);
-  if (!found) return "a moment ago";
+  if (!found) return "just now";
   const [unit, size] = found;
   return new Intl.RelativeTimeFormat(LANGUAGE).format(-Math.floor(seconds / size), unit);
 }

@@ -96,9 +96,9 @@ export class Playback {
   follow(show: string | null): void {
     if (show === this.show) return;
     this.show = show;
+    this.sentence = "";
     if (show !== null) {
       this.backoff.reset();
-      this.sentence = "";
       void this.load();
     } else if (this.engine && this.hasFrame && !this.video.paused) {
       this.finishTimer = window.setTimeout(() => this.unload("idle"), FINISH_MS);
@@ -246,7 +246,6 @@ export class Playback {
       if (!(error instanceof DOMException) || error.name !== "NotAllowedError") return;
       if (this.video.muted) {
         this.needsClick = true;
-        this.wanted = false;
       } else {
         this.video.muted = true;
         this.mutedByBrowser = true;
@@ -296,7 +295,7 @@ export class Playback {
     const { currentTime } = this.video;
     const moved = currentTime !== this.lastPosition;
     this.lastPosition = currentTime;
-    const shouldMove = this.phase === "loaded" && this.engine !== null && this.wanted && !document.hidden;
+    const shouldMove = this.phase === "loaded" && this.engine !== null && !this.video.paused && !document.hidden;
     this.stillTicks = moved || !(shouldMove || this.phase === "ended") ? 0 : this.stillTicks + 1;
     this.soundTicks = moved && shouldMove ? this.soundTicks + 1 : 0;
     if (this.soundTicks >= SOUND_TICKS) this.backoff.reset();

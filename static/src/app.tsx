@@ -1,0 +1,127 @@
+// The viewer page: header, player, and what is to say about the stream. Chat will be a second child of `.layout`.
+import { useEffect } from "preact/hooks";
+import type { Config, Status } from "./api";
+import { ago, clock, fullTime, viewers } from "./format";
+import { Player } from "./player/player";
+import { type StatusView, useConfig, useHeartbeat, useNow, useStatus } from "./use-status";
+
+const DEFAULT_NAME = "Live stream";
+
+export function App() {
+  const view = useStatus();
+  const config = useConfig();
+  const { status } = view;
+  const online = status?.online ?? false;
+  const name = config?.name || DEFAULT_NAME;
+  const title = status?.streamTitle || name;
+  useHeartbeat(online);
+
+  useEffect(() => {
+    document.title = online && title !== name ? `${title} · ${name}` : name;
+  }, [online, title, name]);
+
+  return (
+    <div class="page">
+      <Header name={name} logo={config?.logo ?? ""} view={view} />
+      <main class="layout">
+        <div class="stage">
+          <Player
+            show={status ? showOf(status) : undefined}
+            title={title}
+            poster={status && posterOf(status)}
+            offline={<Offline name={name} view={view} />}
+          />
+          <Details title={title} name={name} config={config} />
+        </div>
+      </main>
+      <p class="visually-hidden" role="status">
+        {status && (online ? "The stream is live." : "The stream is offline.")}
+      </p>
+    </div>
+  );
+}
+
+/** A show lasts as long as its connect time: an encoder that comes back within the grace does not change it. */
+function showOf(status: Status): string | null {
+  return status.online ? String(status.lastConnectTime ?? "live") : null;
+}
+
+function posterOf(status: Status): string | null {
+  const when = status.online ? status.lastConnectTime : status.lastDisconnectTime;
+  return when === null ? null : `/thumbnail.jpg?of=${when}`;
+}
+
+function Header({ name, logo, view }: { name: string; logo: string; view: StatusView }) {
+  const { status, silent } = view;
+  return (
+    <header class="header">
+      <a class="brand" href="/">
+        {logo.startsWith("/") && <img class="logo" src={logo} alt="" />}
+        <span class="name">{name}</span>
+      </a>
+      <div class="now">
+        {silent ? (
+          <span class="badge" data-kind="warning">Server not answering</span>
+        ) : status?.online ? (
+          <>
+            <span class="badge" data-kind="live">Live</span>
+            <span>{viewers(status.viewerCount)}</span>
+            {status.lastConnectTime !== null && <Uptime since={status.lastConnectTime} clockOffset={view.clockOffset} />}
+          </>
+        ) : (
+          status && <span class="badge">Offline</span>
+        )}
+      </div>
+    </header>
+  );
+}
+
+function Uptime({ since, clockOffset }: { since: number; clockOffset: number }) {
+  const now = useNow(true);
+  return (
+    <time class="uptime" dateTime={new Date(since).toISOString()} title={`Live since ${fullTime(since)}`}>
+      {clock((now + clockOffset - since) / 1000)}
+    </time>
+  );
+}
+
+function Offline({ name, view }: { name: string; view: StatusView }) {
+  const now = useNow(true) + view.clockOffset;
+  const last = view.status?.lastDisconnectTime ?? null;
+  return (
+    <>
+      <p class="offline-name">{name}</p>
+      <p>
+        Offline
+        {last !== null && (
+          <>
+            {" · last live "}
+            <time dateTime={new Date(last).toISOString()} title={fullTime(last)}>
+              {ago(last, now)}
+            </time>
+          </>
+        )}
+      </p>
+      <p class="quiet">Leave this page open: the stream starts here by itself.</p>
+    </>
+  );
+}
+
+function Details({ title, name, config }: { title: string; name: string; config: Config | null }) {
+  const summary = config?.summary ?? "";
+  const tags = config?.tags ?? [];
+  return (
+    <div class="details">
+      <h1>{title}</h1>
+      {title !== name && <p class="by">{name}</p>}
+      {summary && <p class="summary">{summary}</p>}
+      {tags.length > 0 && (
+        <ul class="tags" aria-label="Tags">
+          {tags.map((tag) => (
+            <li key={tag}>{tag}</li>
+          ))}
+        </ul>
+      )}
+    </div>
+  );
+}
