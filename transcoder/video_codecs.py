@@ -21,6 +21,9 @@ X264_OPTIONS = re.compile(rb"x264 - core.{1,4000}?\bkeyint=(\d{1,6})\b", re.DOTA
 
 SEI_SEARCH_BYTES = 4096
 
+MAX_NAL_UNITS = 64
+"""NAL units looked at in front of a picture's first slice: a delimiter, a few parameter sets and messages are usual."""
+
 _HIGH_PROFILES = frozenset({100, 110, 122, 244, 44, 83, 86, 118, 128, 138, 139, 134, 135})
 _HEVC_SPS = 33
 _AV1_SEQUENCE_HEADER = 1
@@ -78,17 +81,19 @@ def with_parameter_sets(header: VideoHeader, keyframe: bytes) -> VideoHeader:
     """`header` with the SPS and PPS that an AVC `keyframe` carries itself, when they differ from the header's.
 
     Some encoders change resolution without a new sequence header and send the parameter sets in front of the next
-    IDR picture only. Other codecs come back unchanged.
+    IDR picture only. Other codecs come back unchanged, and so does a header whose replacement cannot be read.
     """
     if header.codec is not VideoCodec.AVC:
         return header
     size = nal_length_size(header)
     sets: dict[int, list[bytes]] = {7: [], 8: []}
     position = 0
-    while position + size < len(keyframe):
+    for _ in range(MAX_NAL_UNITS):
+        if position + size >= len(keyframe):
+            break
         length = int.from_bytes(keyframe[position : position + size], "big")
         position += size
-        kind = keyframe[position] & 0x1F
+        kind = keyframe[position] & 0x1F if length else 0
         if kind in sets:
             nal = keyframe[position : position + length]
             if nal not in sets[kind]:
@@ -108,7 +113,10 @@ def with_parameter_sets(header: VideoHeader, keyframe: bytes) -> VideoHeader:
     for nal in pps:
         config += len(nal).to_bytes(2, "big") + nal
     if sps[0][1] in _HIGH_PROFILES:
-        chroma, depth_luma, depth_chroma = _avc_chroma(BitReader(strip_emulation(sps[0][4:])))
+        try:
+            chroma, depth_luma, depth_chroma = _avc_chroma(BitReader(strip_emulation(sps[0][4:])))
+        except CodecError:
+            return header
         config += bytes((0xFC | chroma, 0xF8 | depth_luma, 0xF8 | depth_chroma, 0))
     return VideoHeader(VideoCodec.AVC, bytes(config))
 

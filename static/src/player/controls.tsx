@@ -19,7 +19,7 @@ export function Controls({ playback, snapshot, fullScreen, onPictureInPicture }:
     <div class="controls" role="group" aria-label="Player controls">
       <Control icon={running ? "pause" : "play"} label={running ? "Pause" : "Play"} keys="k" onClick={() => playback.toggle()} />
       <Volume playback={playback} snapshot={snapshot} />
-      <LivePill snapshot={snapshot} onGoLive={() => playback.goLive()} />
+      {snapshot.hasFrame && <LivePill snapshot={snapshot} onGoLive={() => playback.goLive()} />}
       <span class="gap" />
       {snapshot.qualities.length > 1 && (
         <QualityMenu
@@ -83,19 +83,18 @@ function LivePill({ snapshot, onGoLive }: { snapshot: Snapshot; onGoLive(): void
       </button>
     );
   }
-  const atEdge = snapshot.hasFrame;
   return (
     <button
       type="button"
       class="live-pill"
       data-behind="false"
       title="Delay behind the newest video; press to return to live (l)"
-      aria-label={seconds && atEdge ? `Live, ${seconds} behind the newest video` : "Live"}
+      aria-label={seconds ? `Live, ${seconds} behind the newest video` : "Live"}
       onClick={onGoLive}
     >
       <span class="dot" />
       Live
-      {atEdge && seconds && <span class="delay">{seconds}</span>}
+      {seconds && <span class="delay">{seconds}</span>}
     </button>
   );
 }

@@ -281,7 +281,7 @@ export class Playback {
 
   private retry(): void {
     const pause = this.backoff.next();
-    if (this.backoff.worthTelling) this.sentence = "The video does not arrive. Trying again by itself; your connection or the server may be busy.";
+    if (this.backoff.worthTelling) this.sentence = "The video is not arriving. It starts again by itself as soon as it can.";
     this.unload(this.backoff.worthTelling ? "retrying" : "loaded");
     this.retryTimer = window.setTimeout(() => void this.load(), pause);
   }

@@ -1,0 +1,179 @@
+"""What end-to-end tests stand on: the server as its users start it, and ffmpeg as an encoder.
+
+Every process is started and ended by its own handle; addresses are loopback with ports that the system chose.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import re
+import signal
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
+
+import aiohttp
+import imageio_ffmpeg
+
+SYSTEM_FFMPEG = "/usr/bin/ffmpeg"
+BUNDLED_FFMPEG = imageio_ffmpeg.get_ffmpeg_exe()
+KEY = "e2e-key"
+PATIENCE = 60.0
+"""Seconds that anything may take on a busy machine; nothing here is about speed."""
+
+T = TypeVar("T")
+
+
+async def eventually(look: Callable[[], T | None], what: str) -> T:
+    """Looks until there is something to see. Polls, because what is watched is another process."""
+    async with asyncio.timeout(PATIENCE):
+        while True:
+            found = look()
+            if found:
+                return found
+            await asyncio.sleep(0.05)
+    raise AssertionError(what)
+
+
+@dataclass
+class Server:
+    """A running `owncast-py serve`."""
+
+    process: asyncio.subprocess.Process
+    data_dir: Path
+    session: aiohttp.ClientSession
+    http: str = ""
+    rtmp: str = ""
+    events: list[dict[str, object]] = field(default_factory=list)
+    output: list[str] = field(default_factory=list)
+
+    async def get(self, path: str, **options: object) -> tuple[int, bytes]:
+        async with self.session.get(self.http + path, **options) as response:  # type: ignore[arg-type]
+            return response.status, await response.read()
+
+    async def text(self, path: str) -> str:
+        """The body of a 200; anything else is asked for again until it is one."""
+        async with asyncio.timeout(PATIENCE):
+            while True:
+                status, body = await self.get(path)
+                if status == 200:
+                    return body.decode()
+                await asyncio.sleep(0.1)
+
+    async def playlist(self, number: int, until: Callable[[str], bool]) -> str:
+        """The media playlist of a rendition once `until` holds for it."""
+        async with asyncio.timeout(PATIENCE):
+            while True:
+                text = await self.text(f"/hls/{number}/stream.m3u8")
+                if until(text):
+                    return text
+                await asyncio.sleep(0.1)
+
+    async def logged(self, event: str, **fields: object) -> dict[str, object]:
+        """The first line of the log with this event and these fields."""
+
+        def look() -> dict[str, object] | None:
+            for line in self.events:
+                if line.get("event") == event and all(line.get(name) == value for name, value in fields.items()):
+                    return line
+            return None
+
+        return await eventually(look, f"{event} in the log")
+
+    def children(self) -> list[int]:
+        """Process ids of the server's children."""
+        path = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
+        found = {int(pid) for task in path.parents[1].iterdir() for pid in (task / "children").read_text().split()}
+        return sorted(found)
+
+
+@asynccontextmanager
+async def serving(
+    data_dir: Path, *options: str, config: str = "", encoders: Path | None = None
+) -> AsyncIterator[Server]:
+    """Starts a server with these options and settings, and ends it with SIGTERM."""
+    data_dir.mkdir(parents=True, exist_ok=True)
+    if encoders is not None and encoders.exists():
+        (data_dir / "encoders.json").write_bytes(encoders.read_bytes())
+    settings = data_dir / "config.yaml"
+    settings.write_text(config)
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "owncast_py", "serve", "--config", str(settings), "--data-dir", str(data_dir)),
+        *("--http-host", "127.0.0.1", "--http-port", "0", "--rtmp-host", "127.0.0.1", "--rtmp-port", "0"),
+        *("--stream-key", KEY, "--admin-password", "e2e-password", "--log-format", "json", *options),
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+        env={name: value for name, value in os.environ.items() if not name.startswith("OWNCAST_")},
+        limit=1 << 20,
+    )
+    async with aiohttp.ClientSession() as session:
+        server = Server(process, data_dir, session)
+        reader = asyncio.create_task(_read_log(server))
+        try:
+            ready = await server.logged("ready")
+            server.http = f"http://{ready['http']}"
+            server.rtmp = f"rtmp://{ready['rtmp']}/live"
+            yield server
+        finally:
+            if process.returncode is None:
+                process.terminate()
+            async with asyncio.timeout(PATIENCE):
+                await process.wait()
+                await reader
+
+
+async def _read_log(server: Server) -> None:
+    assert server.process.stdout is not None
+    while line := await server.process.stdout.readline():
+        server.output.append(line.decode(errors="replace"))
+        if line.startswith(b"{"):
+            server.events.append(json.loads(line))
+
+
+@asynccontextmanager
+async def publishing(
+    server: Server, source: Path, *, key: str = KEY, live: bool = True, ffmpeg: str = SYSTEM_FFMPEG, loop: bool = True
+) -> AsyncIterator[asyncio.subprocess.Process]:
+    """ffmpeg sends `source` as an encoder would, over and over; killed at the end."""
+    pace = ("-re",) if live else ()
+    repeat = ("-stream_loop", "20") if loop else ()
+    process = await asyncio.create_subprocess_exec(
+        *(ffmpeg, "-v", "error", *pace, *repeat, "-i", str(source), "-c", "copy", "-f", "flv", f"{server.rtmp}/{key}"),
+        stdin=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.send_signal(signal.SIGKILL)
+        await process.wait()
+
+
+async def run(*command: str) -> tuple[int, str]:
+    """Runs a program to its end; its exit code and all that it said."""
+    process = await asyncio.create_subprocess_exec(
+        *command, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
+    )
+    async with asyncio.timeout(PATIENCE):
+        output, _ = await process.communicate()
+    return process.returncode or 0, output.decode(errors="replace")
+
+
+def media_sequence(playlist: str) -> int:
+    """EXT-X-MEDIA-SEQUENCE."""
+    found = re.search(r"#EXT-X-MEDIA-SEQUENCE:(\d+)", playlist)
+    assert found is not None, playlist
+    return int(found[1])
+
+
+def segments(playlist: str) -> list[tuple[int, float]]:
+    """Number and duration of each complete segment."""
+    found = re.findall(r"#EXTINF:([\d.]+),\n\w+-(\d+)\.m4s", playlist)
+    return [(int(number), float(duration)) for duration, number in found]

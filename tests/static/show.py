@@ -1,0 +1,159 @@
+"""A show for the viewer page: real segments, encoded once, put on the air as a sliding window by the real web server.
+
+Owns what a test turns: on, off, broken. It is plain HLS with two video variants and one separate audio rendition; low
+latency delivery is the real server's, and is tested with it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import subprocess
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+
+from owncast_py.broadcast.session import State, Status
+from web.api.owncast.config import Instance
+from web.server import Services, build_application
+
+DIST = Path(__file__).parents[2] / "static" / "dist"
+SEGMENT_SECONDS = 1
+MEDIA_SECONDS = 60
+WINDOW = 6
+BEGAN = datetime(2026, 5, 1, 12, 0, tzinfo=UTC)
+
+_SEGMENT = re.compile(r"#EXTINF:([\d.]+),.*\n(\S+)")
+
+
+def encode(directory: Path) -> Path:
+    """Encodes the show's media into `directory`: v0 (180 lines), v1 (90 lines), v2 (sound), and their master playlist."""
+    command = ["ffmpeg", "-v", "error", "-nostdin"]
+    command += ["-f", "lavfi", "-i", f"testsrc2=size=320x180:rate=15:duration={MEDIA_SECONDS}"]
+    command += ["-f", "lavfi", "-i", f"sine=frequency=440:duration={MEDIA_SECONDS}"]
+    command += ["-map", "0:v", "-map", "0:v", "-map", "1:a", "-filter:v:1", "scale=160:90"]
+    command += ["-c:v", "libx264", "-preset", "ultrafast", "-g", "15", "-b:v:0", "300k", "-b:v:1", "100k"]
+    command += ["-c:a", "aac", "-b:a", "64k", "-pix_fmt", "yuv420p"]
+    command += ["-f", "hls", "-hls_time", str(SEGMENT_SECONDS), "-hls_playlist_type", "vod", "-hls_segment_type", "fmp4"]
+    command += ["-master_pl_name", "stream.m3u8", "-hls_segment_filename", str(directory / "v%v/%d.m4s")]
+    command += ["-var_stream_map", "v:0,agroup:sound v:1,agroup:sound a:0,agroup:sound,default:yes"]
+    command += [str(directory / "v%v/stream.m3u8")]
+    subprocess.run(command, check=True, timeout=120)
+    return directory
+
+
+@dataclass
+class Show:
+    """The server's side of the page, as a test wants it."""
+
+    media: Path
+    online: bool = False
+    broken: bool = False
+    """Nothing below /hls/ is found, as when a server has just been started anew."""
+    title: str = "Kettles of the world"
+    viewers: int = 3
+    ever: bool = True
+    """Whether there was a show before."""
+    asked: list[tuple[str, str]] = field(default_factory=list)
+    """Path and `CMCD-Session` of every request for media and of every heartbeat."""
+    _shows: int = 0
+    _began: float = 0.0
+    _ended: float | None = None
+
+    def begin(self) -> None:
+        """A new show is on the air."""
+        self.online = True
+        self._shows += 1
+        self._began = asyncio.get_running_loop().time()
+        self._ended = None
+
+    def end(self) -> None:
+        """The playlists end and the status says offline."""
+        self.online = False
+        self._ended = asyncio.get_running_loop().time()
+
+    def status(self) -> Status:
+        """What `/api/status` says."""
+        connected = BEGAN + timedelta(hours=self._shows) if self._shows or self.ever else None
+        return Status(
+            state=State.LIVE if self.online else State.OFFLINE,
+            viewer_count=self.viewers if self.online else 0,
+            session_max_viewer_count=self.viewers,
+            overall_max_viewer_count=self.viewers,
+            last_connect_time=connected,
+            last_disconnect_time=None if self.online or connected is None else connected + timedelta(minutes=30),
+            title=self.title,
+        )
+
+    def now(self) -> datetime:
+        """The server's clock: two and a half hours after the last show ended, or 64:22 into this one."""
+        connected = BEGAN + timedelta(hours=self._shows)
+        return connected + (timedelta(hours=1, minutes=4, seconds=22) if self.online else timedelta(hours=3))
+
+    def routes(self) -> list[web.RouteDef]:
+        """The media."""
+        return [
+            web.get("/hls/stream.m3u8", self._master),
+            web.get("/hls/{rendition:v\\d}/stream.m3u8", self._playlist),
+            web.get("/hls/{rendition:v\\d}/{name:[\\w.]+}", self._file),
+            web.get("/thumbnail.jpg", self._thumbnail),
+        ]
+
+    async def _master(self, request: web.Request) -> web.Response:
+        self._admit(request)
+        return _m3u8((self.media / "stream.m3u8").read_text())
+
+    async def _playlist(self, request: web.Request) -> web.Response:
+        self._admit(request)
+        vod = (self.media / request.match_info["rendition"] / "stream.m3u8").read_text()
+        segments = _SEGMENT.findall(vod)
+        until = self._ended if self._ended is not None else asyncio.get_running_loop().time()
+        last = min(len(segments), WINDOW + int((until - self._began) / SEGMENT_SECONDS))
+        first = last - WINDOW
+        head = vod[: vod.index("#EXTINF")].replace("#EXT-X-PLAYLIST-TYPE:VOD\n", "")
+        head = re.sub(r"(?<=MEDIA-SEQUENCE:)\d+", str(first), head)
+        body = "".join(f"#EXTINF:{duration},\n{name}\n" for duration, name in segments[first:last])
+        return _m3u8(head + body + ("#EXT-X-ENDLIST\n" if self._ended is not None else ""))
+
+    async def _file(self, request: web.Request) -> web.Response:
+        self._admit(request)
+        path = self.media / request.match_info["rendition"] / request.match_info["name"]
+        if not path.is_file():
+            raise web.HTTPNotFound
+        return web.Response(body=path.read_bytes(), content_type="video/mp4")
+
+    async def _thumbnail(self, _request: web.Request) -> web.Response:
+        still = self.media / "thumbnail.jpg"
+        if not still.is_file():
+            raise web.HTTPNotFound
+        return web.Response(body=still.read_bytes(), content_type="image/jpeg")
+
+    def _admit(self, request: web.Request) -> None:
+        self.asked.append((request.path, request.headers.get("CMCD-Session", "")))
+        if self.broken or not self._shows:
+            raise web.HTTPNotFound
+
+    def touch(self, viewer_id: str) -> None:
+        """A heartbeat; `asked` holds the id that the web made of it."""
+        self.asked.append(("/api/ping", viewer_id))
+
+
+def _m3u8(text: str) -> web.Response:
+    return web.Response(text=text, content_type="application/vnd.apple.mpegurl", headers={"Cache-Control": "no-cache"})
+
+
+def serve(show: Show) -> TestServer:
+    """The real application with the real pages, on a free port of loopback."""
+    services = Services(
+        status=show.status,
+        instance=Instance("Tea", "Kettles, leaves and water, live from a small kitchen.", ("tea", "water"), "0.1.0"),
+        viewers=show,
+        obstacles=list,
+        now=show.now,
+        trusted_proxies=[],
+        pages=DIST,
+    )
+    return TestServer(build_application(services, show.routes()))

@@ -1,0 +1,59 @@
+"""Headless Chromium with the viewer page, for tests and benchmarks.
+
+Owns how the browser is found and started, and how to wait for the page. What the page shows is up to the caller.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from playwright.async_api import Browser, Page, async_playwright
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+AUTOPLAY = "--autoplay-policy=no-user-gesture-required"
+WAIT_SECONDS = 20.0
+"""How long a page may take to get where it is expected; it is mostly there within a second or two."""
+POLL_MS = 50
+
+
+@asynccontextmanager
+async def chromium(*, autoplay: bool = True) -> AsyncIterator[Browser]:
+    """A browser of its own. `autoplay` lets pages play sound before the first click."""
+    async with async_playwright() as playwright:
+        arguments = [*ARGUMENTS, AUTOPLAY] if autoplay else ARGUMENTS
+        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
+        yield browser
+        await browser.close()
+
+
+async def until(page: Page, condition: str, seconds: float = WAIT_SECONDS) -> None:
+    """Returns when the JavaScript expression `condition` is true on the page; `AssertionError` when it does not get so.
+
+    Playwright's own `wait_for_function` evaluates strings inside the page, which the page's security policy forbids.
+    """
+    waiting = f"new Promise(done => setInterval(() => {{ if ({condition}) done(true) }}, {POLL_MS}))"
+    try:
+        async with asyncio.timeout(seconds):
+            await page.evaluate(waiting)
+    except TimeoutError:
+        state = await page.evaluate("window.owncast?.player.state() ?? 'no player'")
+        raise AssertionError(f"After {seconds:g} s still not: {condition}. The player's state: {state}.") from None
+
+
+async def watch(page: Page, seconds: float = 1.0) -> None:
+    """Returns when the player has played on for `seconds` of video from where it is now."""
+    await until(page, "window.owncast?.player.state() === 'playing'")
+    start = await page.evaluate("owncast.player.currentTime()")
+    await until(page, f"owncast.player.currentTime() >= {start + seconds}")
