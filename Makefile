@@ -42,6 +42,7 @@ setup: $(STAMPS)/package $(PAGES)
 
 test: setup $(STAMPS)/dev
 	@tests/install-tools.sh
+	$(if $(PAGES),cd static && npm run --silent test)
 	$(BIN)/python -m pytest $(ARGS)
 
 check: $(STAMPS)/package $(STAMPS)/dev

@@ -100,6 +100,11 @@ def _children(pid: int) -> Iterator[int]:
             continue
 
 
+def main_thread_seconds(pid: int) -> float:
+    """CPU time of a process's first thread alone, in seconds."""
+    return int(Path(f"/proc/{pid}/task/{pid}/schedstat").read_text().split()[0]) / 1e9
+
+
 def rss_megabytes(pid: int) -> float:
     """Resident memory of a process alone, in units of 10⁶ bytes."""
     return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6

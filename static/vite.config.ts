@@ -52,8 +52,9 @@ export default defineConfig({
     modulePreload: { polyfill: false },
     chunkSizeWarningLimit: 450,
     rolldownOptions: {
+      // A chunk of its own that imports nothing of ours: its name, and with it the browser's copy, outlives our changes.
       output: {
-        chunkFileNames: (chunk) => (chunk.moduleIds.some((id) => id.includes("/hls.js/src/")) ? "assets/hls-[hash].js" : "assets/[name]-[hash].js"),
+        codeSplitting: { groups: [{ name: "hlsjs", test: /node_modules\/(hls\.js|eventemitter3|url-toolkit|@svta)\// }] },
       },
     },
   },

@@ -15,6 +15,10 @@ from transcoder.errors import CodecError
 AAC_RATES = (96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000, 7350)
 """Sampling frequencies by index (ISO/IEC 14496-3 table 1.18)."""
 
+AAC_CHANNELS = (2, 1, 2, 3, 4, 5, 6, 8, 0, 0, 0, 7, 8, 24, 8, 0)
+"""Channels by channel configuration (ibid. table 1.19); 0 is reserved, except the first: those channels are described
+in the stream, and are taken for two."""
+
 AC3_RATES = (48000, 44100, 32000)
 AC3_CHANNELS = (2, 1, 2, 3, 3, 4, 4, 5)
 EAC3_BLOCKS = (1, 2, 3, 6)
@@ -93,7 +97,9 @@ def _describe_aac(config: bytes) -> AudioInfo:
     short = kind in (1, 2, 3, 4, 6, 7, 17, 19, 20, 21, 22, 23) and bits.flag()
     if not 1000 <= rate <= 192_000:
         raise CodecError(f"The AAC configuration has a sampling rate of {rate} Hz, outside 1000 to 192000.")
-    channels = {0: 2, 7: 8}.get(channel_config, channel_config)
+    channels = AAC_CHANNELS[channel_config]
+    if not channels:
+        raise CodecError(f"The AAC configuration has channel configuration {channel_config}, which is reserved.")
     return AudioInfo(AudioCodec.AAC, name, rate, channels, 960 if short else 1024)
 
 
@@ -111,13 +117,18 @@ def _opus_samples(packet: bytes) -> int:
 
 
 def _describe_opus(config: bytes, frame: bytes) -> AudioInfo:
-    if config[:8] != b"OpusHead" or len(config) < 19:
+    if config[:8] != b"OpusHead":
         raise CodecError(f"The Opus header begins with {config[:8]!r} instead of OpusHead.")
+    if len(config) < 19:
+        raise CodecError(f"The Opus header of {len(config)} bytes is cut short; it has at least 19.")
     channels = config[9]
     if not channels:
         raise CodecError("The Opus header has 0 channels.")
+    size = 21 + channels if config[18] else 19  # a channel mapping family other than 0 brings its table
+    if len(config) < size:
+        raise CodecError(f"The Opus header of {len(config)} bytes lacks the channel mapping of {channels} channels.")
     # dOps (Opus in ISOBMFF §4.3.2) holds the fields of OpusHead in big-endian order, and version 0.
-    box = bytes((0, channels)) + config[10:12][::-1] + config[12:16][::-1] + config[16:18][::-1] + config[18:]
+    box = bytes((0, channels)) + config[10:12][::-1] + config[12:16][::-1] + config[16:18][::-1] + config[18:size]
     return AudioInfo(AudioCodec.OPUS, "Opus", _OPUS_RATE, channels, _opus_samples(frame) if frame else 960, box)
 
 

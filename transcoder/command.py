@@ -66,13 +66,13 @@ def live_command(
     encoder: str,
     descriptors: Sequence[int],
     after: Sequence[float | None] = (),
-    grid_origin: float = 0.0,
+    grid: Sequence[float] = (),
 ) -> list[str]:
     """Return the arguments that encode a live source, one descriptor per element of `outputs(ladder)`.
 
-    `grid_origin`: the time in seconds from which our own keyframes are counted, where the source's are not followed.
     `after`: per output the time in seconds up to which an ffmpeg before this one has delivered pictures; they are
-    decoded but not encoded again, and the first one encoded is a keyframe.
+    decoded but not encoded again, and the first one encoded is a keyframe. `grid`: per output how many seconds after
+    the origin of our own keyframes that first picture lies; not needed where the source's are followed.
     """
     # The codec headers come first and say everything, so probing ends after 10 ms of media instead of 5 s (it goes on
     # for a second with AV1 and VP9). Not `-fflags nobuffer`, which throws the probed packets away. Slice threads decode
@@ -83,7 +83,7 @@ def live_command(
         if output.kind == "video":
             resume = after[position] if after else None
             options = _video(ladder.videos[output.index], encoder) | {
-                "force_key_frames": _keyframes(ladder, grid_origin)
+                "force_key_frames": _keyframes(ladder, grid[position] if grid else 0.0)
             }
             # Only a source that sets the keyframes is followed by a frame rate cap.
             options["vf"] = _filters(ladder.videos[output.index], encoder, resume, ladder.keyframes == "source")
@@ -112,13 +112,13 @@ def _opening(binary: Path, encoder: str) -> list[str]:
     return [str(binary), "-hide_banner", "-nostdin", "-nostats", "-v", "warning", *device]
 
 
-def _keyframes(ladder: Ladder, origin: float) -> str:
+def _keyframes(ladder: Ladder, begun: float) -> str:
     if ladder.keyframes == "source":
         return "source"
     # The first frame in each cell of a fixed grid: after a gap there is one keyframe, not a burst of them, and an
-    # ffmpeg that takes over from another goes on where segments are cut.
-    shift, interval = f"{_KEYFRAME_TOLERANCE - origin:+.4f}", f"{ladder.keyframe_seconds:g}"
-    cell, last_cell = f"floor((t{shift})/{interval})", f"floor((prev_forced_t{shift})/{interval})"
+    # ffmpeg that takes over from another goes on where segments are cut. `t` counts from the first frame encoded.
+    shift, interval = f"{begun + _KEYFRAME_TOLERANCE:.4f}", f"{ladder.keyframe_seconds:g}"
+    cell, last_cell = f"floor((t+{shift})/{interval})", f"floor((prev_forced_t+{shift})/{interval})"
     return f"expr:if(isnan(prev_forced_t),1,gt({cell},{last_cell}))"
 
 

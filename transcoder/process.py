@@ -86,7 +86,7 @@ class Encoder:
     ) -> None:
         self._binary, self._ladder, self._encoder = binary, ladder, encoder
         self._listener, self._timing = listener, timing
-        self._grid_origin = grid_origin / TIMESCALE
+        self._grid_origin = grid_origin
         self._tell = advise
         made = outputs(ladder)
         self._renditions = [Rendition(index, output.kind == "video", listener) for index, output in enumerate(made)]
@@ -209,13 +209,14 @@ class Encoder:
                 await self._describable.wait()
 
     def _new_run(self) -> Run:
+        firsts = [self._replay.first_picture(made.last) for made in self._renditions]
         settings = RunSettings(
             self._binary.path,
             self._ladder,
             self._encoder,
             self._timing.grace,
             self._timing.stall,
-            self._grid_origin,
+            [0.0 if first is None else max(first - self._grid_origin, 0) / TIMESCALE for first in firsts],
         )
         return Run(settings, self._renditions, self._listener, self._advise)
 

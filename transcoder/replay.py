@@ -34,6 +34,8 @@ class Tag(NamedTuple):
 class _Group:
     start: int
     tags: list[Tag] = field(default_factory=list)
+    pictures: list[int] = field(default_factory=list)
+    """Presentation times."""
     size: int = 0
 
 
@@ -54,6 +56,8 @@ class Replay:
             return
         group = groups[-1]
         group.tags.append(tag)
+        if tag.video:
+            group.pictures.append(presented)
         group.size += len(tag.data)
         self._size += len(tag.data)
         while len(groups) > 1 and delivered is not None and groups[1].start <= delivered:
@@ -61,6 +65,11 @@ class Replay:
         # A single group over the limits goes as well: what is left would not begin with a keyframe.
         while groups and (self._size > MAX_REPLAY_BYTES or tag.time - groups[0].start > MAX_REPLAY_SECONDS * TIMESCALE):
             self._size -= groups.popleft().size
+
+    def first_picture(self, after: int | None) -> int | None:
+        """When the first picture remembered, or the first after that time, is shown; None when there is none."""
+        pictures = (time for group in self._groups for time in group.pictures if after is None or time > after)
+        return min(pictures, default=None)
 
     def _begins_group(self, tag: Tag) -> bool:
         if self._with_video:

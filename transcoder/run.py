@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,15 +37,15 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class RunSettings:
-    """What to run; `grace` and `stall` in seconds, as in `transcoder.process.Timing`; the origin of our keyframe grid
-    in seconds on the source's timeline."""
+    """What to run; `grace` and `stall` in seconds, as in `transcoder.process.Timing`; `grid` as in
+    `transcoder.command.live_command`."""
 
     binary: Path
     ladder: Ladder
     encoder: str
     grace: float
     stall: float
-    grid_origin: float
+    grid: Sequence[float]
 
 
 class Run:
@@ -93,9 +93,7 @@ class Run:
                 *writers, errors = theirs[1:]
                 settings = self._settings
                 process = await asyncio.create_subprocess_exec(
-                    *live_command(
-                        settings.binary, settings.ladder, settings.encoder, writers, after, settings.grid_origin
-                    ),
+                    *live_command(settings.binary, settings.ladder, settings.encoder, writers, after, settings.grid),
                     stdin=stdin,
                     stdout=asyncio.subprocess.DEVNULL,
                     stderr=errors,

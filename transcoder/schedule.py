@@ -142,15 +142,14 @@ class Schedule:
         if self._first:
             self._offset = pts - dts
         else:
-            # A stall says nothing about the frame rate.
-            self._frame = min(max(dts - self._last_dts, 1), self.part_target)
+            self._note_distance(dts - self._last_dts)
         self._last_dts = dts
         return self._advance(dts + self._offset, keyframe)
 
     def audio(self, pts: int) -> bool:
         """Takes a frame of an audio track that leads, because there is no video."""
         if not self._first:
-            self._frame = min(max(pts - self._last_time, 1), self.part_target)
+            self._note_distance(pts - self._last_time)
         return self._advance(pts, True)
 
     def audio_passed(self, pts: int) -> bool:
@@ -164,9 +163,16 @@ class Schedule:
         """Ends the run where the leading track's last frame ends."""
         if not self._ended:
             self._ended = True
-            self._run_ends = {self._run: max(self._last_time + self._frame, self.end_time)} | {
+            end = max(self._last_time + self._frame, self.end_time)
+            if not self._first and self._last_time < self.part_start:  # pictures have stalled, sound went on
+                end = max(end, self.part_start + self.part_target)
+            self._run_ends = {self._run: end} | {
                 run: end for run, end in self._run_ends.items() if run > self._run - MAX_RUNS
             }
+
+    def _note_distance(self, distance: int) -> None:
+        if distance <= self.part_target + PART_SLACK:  # a stall says nothing about the frame rate
+            self._frame = max(distance, 1)
 
     def _limit(self) -> int:
         return self.target_duration * TIMESCALE + SEGMENT_SLACK
@@ -178,8 +184,10 @@ class Schedule:
             self._origin = self._keyframe_time = time
             self._cut(time, True)
             return True
+        if time <= self.part_start:  # sound has closed its part meanwhile
+            return False
         longest = self.part_target + PART_SLACK
-        while time - self.part_start > longest:
+        while time - self.part_start > longest or time - self._segment_start > self._limit():
             self._cut_without_picture()
         elapsed = time - self.part_start
         if self._segment_due(time, keyframe):
@@ -207,9 +215,9 @@ class Schedule:
         return (time - self._origin + GRID_SLACK) // self.segment_target
 
     def _cut_without_picture(self) -> None:
-        """Closes the open part at its nominal end, because the next picture is too late for it."""
-        time = self.part_start + self.part_target
-        late = time + self.part_target - self._segment_start > self._limit()
+        """Closes the open part at its nominal end, because the next picture is too late for it or its segment."""
+        time = min(self.part_start + self.part_target, self._segment_start + self._limit())
+        late = time + self.part_target + PART_SLACK - self._segment_start > self._limit()
         self._cut(time, late or (self._own_grid and self._grid(time) > self._grid(self._segment_start)))
 
     def _cut(self, time: int, segment: bool) -> None:

@@ -8,7 +8,7 @@ import { type StatusView, useConfig, useHeartbeat, useNow, useStatus } from "./u
 const DEFAULT_NAME = "Live stream";
 
 export function App() {
-  const view = useStatus();
+  const [view, refreshStatus] = useStatus();
   const config = useConfig();
   const { status } = view;
   const online = status?.online ?? false;
@@ -30,6 +30,7 @@ export function App() {
             title={title}
             poster={status && posterOf(status)}
             offline={<Offline name={name} view={view} />}
+            onEnded={refreshStatus}
           />
           <Details title={title} name={name} config={config} />
         </div>

@@ -1,6 +1,6 @@
 // Keeps the page up to date: polls the status and the configuration, and sends the heartbeat while a stream is on.
 // It does not play anything; the player is told through what these hooks return.
-import { useEffect, useState } from "preact/hooks";
+import { useCallback, useEffect, useRef, useState } from "preact/hooks";
 import { type Config, fetchConfig, fetchStatus, ping, type Status } from "./api";
 
 const ONLINE_MS = 5_000;
@@ -22,12 +22,14 @@ export interface StatusView {
   silent: boolean;
 }
 
-export function useStatus(): StatusView {
+/** The status as last heard, and a function that asks for it at once. */
+export function useStatus(): [StatusView, () => void] {
   const [view, setView] = useState<StatusView>({ status: null, clockOffset: 0, silent: false });
+  const ask = useRef<() => void>(() => undefined);
 
   useEffect(() => {
     let failures = 0;
-    return poll(async () => {
+    const polling = poll(async () => {
       try {
         const status = await fetchStatus();
         failures = 0;
@@ -40,9 +42,12 @@ export function useStatus(): StatusView {
         return document.hidden ? HIDDEN_MS : OFFLINE_MS;
       }
     });
+    ask.current = polling.now;
+    return polling.stop;
   }, []);
 
-  return view;
+  const refresh = useCallback(() => ask.current(), []);
+  return [view, refresh];
 }
 
 export function useConfig(): Config | null {
@@ -56,7 +61,7 @@ export function useConfig(): Config | null {
         } catch {
           return CONFIG_RETRY_MS;
         }
-      }),
+      }).stop,
     [],
   );
   return config;
@@ -69,7 +74,7 @@ export function useHeartbeat(on: boolean): void {
     return poll(async () => {
       await ping();
       return HEARTBEAT_MS;
-    });
+    }).stop;
   }, [on]);
 }
 
@@ -85,7 +90,7 @@ export function useNow(on: boolean): number {
 }
 
 /** Runs `ask` at once and again after as many ms as it says; also when the page comes to the front. */
-function poll(ask: () => Promise<number>): () => void {
+function poll(ask: () => Promise<number>): { now(): void; stop(): void } {
   let timer = 0;
   let stopped = false;
   let asking = false;
@@ -104,9 +109,12 @@ function poll(ask: () => Promise<number>): () => void {
 
   void run();
   document.addEventListener("visibilitychange", onVisible);
-  return () => {
-    stopped = true;
-    clearTimeout(timer);
-    document.removeEventListener("visibilitychange", onVisible);
+  return {
+    now: () => void run(),
+    stop() {
+      stopped = true;
+      clearTimeout(timer);
+      document.removeEventListener("visibilitychange", onVisible);
+    },
   };
 }

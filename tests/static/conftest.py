@@ -7,9 +7,10 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from playwright.async_api import Page
+import pytest_asyncio
+from playwright.async_api import Browser, Page
 from show import DIST, Show, encode, serve
-from viewer_browser import CHROMIUM, WAIT_SECONDS, chromium
+from viewer_browser import CHROMIUM, chromium, open_page
 
 
 @pytest.fixture(scope="session")
@@ -25,7 +26,7 @@ def show(media: Path) -> Show:
     return Show(media)
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def address(show: Show) -> AsyncIterator[str]:
     """Where the page is served."""
     if not (DIST / "index.html").is_file():
@@ -34,24 +35,17 @@ async def address(show: Show) -> AsyncIterator[str]:
         yield str(server.make_url("/"))
 
 
-@pytest.fixture
-def autoplay() -> bool:
-    """Whether the browser lets pages play sound before the first click."""
-    return True
-
-
-@pytest.fixture
-async def page(address: str, autoplay: bool) -> AsyncIterator[Page]:
-    """The viewer page, opened. An exception in it, or a breach of its content security policy, fails the test."""
+@pytest_asyncio.fixture(loop_scope="session", scope="module")
+async def browser() -> AsyncIterator[Browser]:
+    """One browser for all tests of a module; each has a context of its own."""
     if CHROMIUM is None:
         pytest.skip("The viewer page's tests need Chromium: `make test` says how to install it.")
-    async with chromium(autoplay=autoplay) as browser:
-        context = await browser.new_context(viewport={"width": 1280, "height": 800})
-        context.set_default_timeout(WAIT_SECONDS * 1000)
-        page = await context.new_page()
-        faults: list[str] = []
-        page.on("pageerror", lambda error: faults.append(str(error)))
-        page.on("console", lambda message: faults.append(message.text) if "Content Security" in message.text else None)
-        await page.goto(address)
+    async with chromium() as browser:
+        yield browser
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def page(browser: Browser, address: str) -> AsyncIterator[Page]:
+    """The viewer page, opened. An exception in it, or a breach of its content security policy, fails the test."""
+    async with open_page(browser, address) as page:
         yield page
-        assert faults == []

@@ -23,21 +23,30 @@ from web.server import Services, build_application
 DIST = Path(__file__).parents[2] / "static" / "dist"
 SEGMENT_SECONDS = 1
 MEDIA_SECONDS = 60
-WINDOW = 6
+WINDOW = 12
 BEGAN = datetime(2026, 5, 1, 12, 0, tzinfo=UTC)
 
 _SEGMENT = re.compile(r"#EXTINF:([\d.]+),.*\n(\S+)")
 
 
 def encode(directory: Path) -> Path:
-    """Encodes the show's media into `directory`: v0 (180 lines), v1 (90 lines), v2 (sound), and their master playlist."""
+    """Encodes the media into `directory`: v0 (180 lines), v1 (90 lines), v2 (sound), and their master playlist."""
     command = ["ffmpeg", "-v", "error", "-nostdin"]
     command += ["-f", "lavfi", "-i", f"testsrc2=size=320x180:rate=15:duration={MEDIA_SECONDS}"]
     command += ["-f", "lavfi", "-i", f"sine=frequency=440:duration={MEDIA_SECONDS}"]
     command += ["-map", "0:v", "-map", "0:v", "-map", "1:a", "-filter:v:1", "scale=160:90"]
     command += ["-c:v", "libx264", "-preset", "ultrafast", "-g", "15", "-b:v:0", "300k", "-b:v:1", "100k"]
     command += ["-c:a", "aac", "-b:a", "64k", "-pix_fmt", "yuv420p"]
-    command += ["-f", "hls", "-hls_time", str(SEGMENT_SECONDS), "-hls_playlist_type", "vod", "-hls_segment_type", "fmp4"]
+    command += [
+        "-f",
+        "hls",
+        "-hls_time",
+        str(SEGMENT_SECONDS),
+        "-hls_playlist_type",
+        "vod",
+        "-hls_segment_type",
+        "fmp4",
+    ]
     command += ["-master_pl_name", "stream.m3u8", "-hls_segment_filename", str(directory / "v%v/%d.m4s")]
     command += ["-var_stream_map", "v:0,agroup:sound v:1,agroup:sound a:0,agroup:sound,default:yes"]
     command += [str(directory / "v%v/stream.m3u8")]

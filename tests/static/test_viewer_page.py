@@ -9,6 +9,9 @@ from playwright.async_api import Page, expect
 from show import Show
 from viewer_browser import until, watch
 
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+
 async def test_while_offline_it_says_since_when(page: Page, show: Show) -> None:
     await expect(page.locator(".overlay")).to_contain_text("Offline · last live 2 hours ago")
     await expect(page.get_by_role("heading", name=show.title)).to_be_visible()
@@ -137,8 +140,15 @@ async def test_each_player_is_one_viewer(page: Page, show: Show) -> None:
     assert len({viewer for path, viewer in show.asked if path == "/api/ping"}) == 2
 
 
-@pytest.mark.parametrize("autoplay", [False])
-async def test_where_sound_needs_a_click_it_starts_muted(page: Page, show: Show, autoplay: bool) -> None:
+async def test_where_sound_needs_a_click_it_starts_muted(page: Page, show: Show) -> None:
+    # Whatever the driver evaluates counts as a click, so the browser's own refusal cannot be had; this is its form.
+    await page.add_init_script("""
+        const play = HTMLMediaElement.prototype.play;
+        HTMLMediaElement.prototype.play = function () {
+            return this.muted ? play.call(this) : Promise.reject(new DOMException("Click first.", "NotAllowedError"));
+        };
+    """)
+    await page.reload()
     show.begin()
     await watch(page, 0.2)
     assert await page.evaluate("document.querySelector('video').muted")

@@ -21,21 +21,35 @@ ARGUMENTS = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    "--autoplay-policy=no-user-gesture-required",
 ]
-AUTOPLAY = "--autoplay-policy=no-user-gesture-required"
 WAIT_SECONDS = 20.0
 """How long a page may take to get where it is expected; it is mostly there within a second or two."""
 POLL_MS = 50
 
 
 @asynccontextmanager
-async def chromium(*, autoplay: bool = True) -> AsyncIterator[Browser]:
-    """A browser of its own. `autoplay` lets pages play sound before the first click."""
+async def chromium() -> AsyncIterator[Browser]:
+    """A browser of its own."""
     async with async_playwright() as playwright:
-        arguments = [*ARGUMENTS, AUTOPLAY] if autoplay else ARGUMENTS
-        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
+        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
         yield browser
         await browser.close()
+
+
+@asynccontextmanager
+async def open_page(browser: Browser, address: str) -> AsyncIterator[Page]:
+    """`address` in a fresh context. `AssertionError` at the end if the page threw or broke its security policy."""
+    context = await browser.new_context(viewport={"width": 1280, "height": 800})
+    context.set_default_timeout(WAIT_SECONDS * 1000)
+    page = await context.new_page()
+    faults: list[str] = []
+    page.on("pageerror", lambda error: faults.append(str(error)))
+    page.on("console", lambda message: faults.append(message.text) if "Content Security" in message.text else None)
+    await page.goto(address)
+    yield page
+    await context.close()
+    assert faults == []
 
 
 async def until(page: Page, condition: str, seconds: float = WAIT_SECONDS) -> None:

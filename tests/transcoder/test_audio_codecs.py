@@ -73,7 +73,7 @@ def test_aac_configurations(config: str, name: str, rate: int, channels: int, sa
         (AudioCodec.AAC, "1690", "", "sampling frequency index 13, which is reserved"),
         (AudioCodec.AAC, "17800001 90", "", "sampling rate of 3 Hz, outside 1000 to 192000"),
         (AudioCodec.AAC, "11c0", "", "channel configuration 8, which is reserved"),
-        (AudioCodec.OPUS, "4f70757348656164", "", "Opus header of 8 bytes"),
+        (AudioCodec.OPUS, "4f70757348656164", "", "Opus header of 8 bytes is cut short"),
         (AudioCodec.OPUS, "00" * 19, "", "instead of OpusHead"),
         (AudioCodec.OPUS, b"OpusHead".hex() + "01" + "00" * 10, "", "0 channels"),
         (AudioCodec.OPUS, b"OpusHead".hex() + "0106" + "00" * 8 + "01", "", "channel mapping"),

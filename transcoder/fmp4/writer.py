@@ -103,8 +103,7 @@ def video_init(header: VideoHeader, info: VideoInfo) -> bytes:
     entry = box(
         header.codec.encode(),
         struct.pack(">6xH16xHHII4xH32sHh", 1, info.width, info.height, 0x480000, 0x480000, 1, b"", 24, -1),
-        box(_CONFIG_BOX[header.codec], config),
-        box(b"pasp", struct.pack(">II", 1, 1)),
+        box(_CONFIG_BOX[header.codec], config),  # no pasp: the pixels' shape is what the stream itself says
     )
     size = struct.pack(">II", info.width << 16, info.height << 16)
     return _init(TIMESCALE, b"vide", b"VideoHandler", _full(b"vmhd", bytes(8), flags=1), entry, size, 0)

@@ -13,6 +13,8 @@ const SOUND_TICKS = 5;
 const REPAIR_AGAIN_MS = 10_000;
 /** How long the rest of an ended show may still play from the buffer. */
 const FINISH_MS = 20_000;
+/** The oldest seconds of what can be sought are gone by the time they would be loaded. */
+const OLDEST_MARGIN_SECONDS = 2;
 /** After the end, how long the status may still call the same show live before it is tried again. */
 const ENDED_TICKS = 8;
 const REFRESH_ON = [
@@ -73,6 +75,8 @@ export class Playback {
   run(): () => void {
     const listening = new AbortController();
     const { signal } = listening;
+    // Fetched while the status is still on its way, or long before the show; a failure is met again when it is needed.
+    if (hasMediaSource()) loadHlsEngine().catch(() => undefined);
     for (const name of REFRESH_ON) this.video.addEventListener(name, () => this.refresh(), { signal });
     this.video.addEventListener("loadeddata", () => this.onFrame(), { signal });
     this.video.addEventListener("waiting", () => this.finishTimer && this.onEnded(), { signal });
@@ -134,9 +138,8 @@ export class Playback {
     const { seekable, currentTime } = this.video;
     if (!this.engine || !seekable.length) return;
     const newest = this.engine.livePosition() ?? seekable.end(seekable.length - 1);
-    // Behind the newest position only a step forward is held back by it.
-    const latest = Math.max(newest, seconds < 0 ? currentTime : 0);
-    this.video.currentTime = Math.min(Math.max(currentTime + seconds, seekable.start(0)), latest);
+    const oldest = Math.min(seekable.start(0) + OLDEST_MARGIN_SECONDS, currentTime);
+    this.video.currentTime = Math.max(oldest, Math.min(currentTime + seconds, Math.max(newest, currentTime)));
   }
 
   setVolume(volume: number): void {
@@ -310,12 +313,20 @@ export class Playback {
   }
 }
 
+function hasMediaSource(): boolean {
+  return "MediaSource" in window || "ManagedMediaSource" in window;
+}
+
+function loadHlsEngine(): Promise<typeof import("./hls-engine")> {
+  return import("./hls-engine");
+}
+
 /** An engine for this browser, or the sentence that says why there is none. */
 async function makeEngine(video: HTMLVideoElement, events: EngineEvents): Promise<Engine | string> {
   // canPlayType says "maybe" to HLS in new Chromium, which then plays without low latency: hls.js goes first.
-  if ("MediaSource" in window || "ManagedMediaSource" in window) {
+  if (hasMediaSource()) {
     try {
-      const { HlsEngine, isSupported } = await import("./hls-engine");
+      const { HlsEngine, isSupported } = await loadHlsEngine();
       if (isSupported()) return new HlsEngine(video, events);
     } catch {
       return "The player could not be loaded. Check the connection and try again.";

@@ -19,9 +19,11 @@ interface Props {
   poster: string | null;
   /** What to say over the poster while nothing is on. */
   offline: ComponentChildren;
+  /** The broadcast was played to its end; what is on now is worth asking. */
+  onEnded(): void;
 }
 
-export function Player({ show, title, poster, offline }: Props) {
+export function Player({ show, title, poster, offline, onEnded }: Props) {
   const root = useRef<HTMLElement>(null);
   const video = useRef<HTMLVideoElement>(null);
   const [playback, setPlayback] = useState<Playback | null>(null);
@@ -44,6 +46,11 @@ export function Player({ show, title, poster, offline }: Props) {
     if (show !== undefined) playback?.follow(show);
   }, [playback, show]);
 
+  const state = snapshot?.state ?? "idle";
+  useEffect(() => {
+    if (state === "ended") onEnded();
+  }, [state, onEnded]);
+
   useEffect(() => {
     const onKey = (event: KeyboardEvent) => {
       if (!playback || !root.current || !video.current || show === null) return;
@@ -56,7 +63,6 @@ export function Player({ show, title, poster, offline }: Props) {
     return () => document.removeEventListener("keydown", onKey);
   }, [playback, show, toggleFullScreen, wake]);
 
-  const state = snapshot?.state ?? "idle";
   const isOffline = show === null && state === "idle";
   const canControl = playback && snapshot && state !== "idle" && state !== "ended" && state !== "failed";
   return (

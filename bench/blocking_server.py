@@ -1,0 +1,95 @@
+"""The server of `blocking.py`: the real parts, and a note of the moment at which each part is ready.
+
+Prints its addresses, then at the end one line per part of rendition 0: `msn.part`, wall clock in nanoseconds.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+import tempfile
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+import structlog
+import uvloop
+from harness import ADMIN_PASSWORD, PASSTHROUGH, STREAM_KEY
+
+from ingest.rtmp.server import RtmpServer
+from owncast_py import app
+from owncast_py.config import Config
+from owncast_py.credentials import load_credentials
+from transcoder.window import Rendition
+from web.api.owncast.config import Instance
+from web.hls import Hls
+from web.hls import routes as hls_routes
+from web.server import Services, WebServer, build_application
+
+
+class ReadyTimes:
+    """Waits for one part after the other, always as the first of all waiters."""
+
+    def __init__(self, stage: app.Stage) -> None:
+        self.lines: list[str] = []
+        self._stage = stage
+        self._rendition: Rendition | None = None
+
+    def watch(self) -> None:
+        """Looks for the window until there is one."""
+        window = self._stage.window()
+        if window is None:
+            asyncio.get_running_loop().call_later(0.01, self.watch)
+            return
+        self._rendition = window.renditions[0]
+        self._wait(self._rendition)
+
+    def _wait(self, rendition: Rendition) -> None:
+        self._position = rendition.upcoming
+        rendition.wait(*self._position, self._ready)
+
+    def _ready(self) -> None:
+        now = time.time_ns()
+        self.lines.append("{}.{} {}".format(*self._position, now))
+        if self._rendition is not None and not self._stage.window().ended:
+            self._wait(self._rendition)
+
+
+async def main() -> None:
+    """Serves until SIGTERM."""
+    stop = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
+    with tempfile.TemporaryDirectory() as home:
+        config = Config(
+            stream={"variants": PASSTHROUGH}, stream_key=STREAM_KEY, admin_password=ADMIN_PASSWORD, data_dir=Path(home)
+        )
+        stage = app.Stage(config, load_credentials(config, lambda _box: None), None, None)
+        await stage.start()
+        ready = ReadyTimes(stage)
+        services = Services(
+            status=stage.status,
+            instance=Instance(config.name, config.summary, config.tags, "bench"),
+            viewers=stage.viewers,
+            obstacles=list,
+            now=lambda: datetime.now(UTC),
+            trusted_proxies=config.trusted_proxies,
+            pages=app.PAGES,
+        )
+        hls = Hls(stage, stage.viewers.touch)
+        web = WebServer(build_application(services, hls_routes(hls)), "127.0.0.1", 0, hls)
+        rtmp = RtmpServer(stage, host="127.0.0.1", port=0)
+        await web.start()
+        await rtmp.start()
+        print("http://{}:{}".format(*web.address), f"rtmp://127.0.0.1:{rtmp.port}/live/{STREAM_KEY}", flush=True)
+        ready.watch()
+        await stop.wait()
+        print(*ready.lines, sep="\n", flush=True)
+        await rtmp.aclose()
+        await web.aclose()
+        await stage.aclose()
+
+
+if __name__ == "__main__":
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
+    uvloop.run(main())

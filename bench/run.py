@@ -1,0 +1,62 @@
+"""Runs benchmarks: `python bench/run.py [--quick] [--runs N] [NAME …]`. Prints tables, writes nothing.
+
+Without names it runs all of them, about twenty minutes on two cores.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import inspect
+import sys
+from collections.abc import Callable
+
+from harness import BenchError
+from report import Verdict, summarise
+
+NAMES = ("cpu", "throughput", "startup", "glass", "playlist", "blocking", "segment", "memory")
+QUICK: dict[str, dict[str, float]] = {
+    "cpu": {"runs": 1},
+    "throughput": {"runs": 1},
+    "startup": {"runs": 1},
+    "glass": {"runs": 0, "seconds": 20},
+    "playlist": {"runs": 1, "seconds": 2, "segments": 3},
+    "blocking": {"runs": 1},
+    "segment": {"runs": 1, "seconds": 2},
+    "memory": {"runs": 1, "minutes": 10},
+}
+"""One short run each: whether everything works, not how well."""
+
+
+def main() -> int:
+    """Returns the exit code: 1 when a benchmark could not be run, whatever the numbers are."""
+    parser = argparse.ArgumentParser(description="Benchmarks of owncast-py; see docs/benchmarks.md.")
+    parser.add_argument("names", nargs="*", metavar="NAME", help="any of: " + ", ".join(NAMES))
+    parser.add_argument("--quick", action="store_true", help="one short run each, to see that everything works")
+    parser.add_argument("--runs", type=int, help="runs of each instead of its own number")
+    parser.add_argument("--seconds", type=int, help="length of a run, where it can be chosen")
+    arguments = parser.parse_args()
+    unknown = [name for name in arguments.names if name not in NAMES]
+    if unknown:
+        parser.error(f"there is no benchmark {', '.join(unknown)}; there are {', '.join(NAMES)}")
+    verdicts: list[Verdict] = []
+    failed = False
+    for name in arguments.names or NAMES:
+        measure: Callable[..., list[Verdict]] = importlib.import_module(name).measure
+        options = dict(QUICK[name]) if arguments.quick else {}
+        for option in ("runs", "seconds"):
+            value = getattr(arguments, option)
+            if value is not None and option in inspect.signature(measure).parameters:
+                options[option] = value
+        try:
+            verdicts += measure(**options)
+        except BenchError as error:
+            failed = True
+            verdicts.append(Verdict(name, "", f"failed: {error}", None))
+            print(f"{name}: {error}", file=sys.stderr, flush=True)
+    summarise(verdicts)
+    return int(failed)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
