@@ -8,10 +8,12 @@ own lives here.
 from __future__ import annotations
 
 import asyncio
+import gc
+import resource
 import signal
 import ssl
 import time
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -95,15 +97,16 @@ class Stage:
     def admit(self, request: PublishRequest) -> SourceListener:
         """Judges an encoder that asks to publish. Raises PublishRefused with the sentence for its user."""
         source = request.source
+        key_ok = self._credentials.verify_stream_key(request.key)
         current = None
-        if self._source is not None:
+        if key_ok and self._source is not None:
             current = Current(
                 same_key=request.key == self._key,
                 same_address=source.origin.address == self._source.origin.address,
                 silent_for=self.pipeline.silent_for,
             )
         decision = decide(
-            key_ok=self._credentials.verify_stream_key(request.key),
+            key_ok=key_ok,
             current=current,
             silence_takeover=self._config.stream.silence_takeover,
         )
@@ -146,6 +149,8 @@ class Stage:
             self.advice.append(sentence)
 
     def _end_if_over(self) -> None:
+        if self._source is not None:
+            return  # an encoder is there again, even if it has not shown anything yet
         self.broadcast.expire()
         window = self.pipeline.window
         if self.broadcast.status().online or window is None or window.ended or self._ending is not None:
@@ -234,6 +239,7 @@ def _variants(config: Config) -> tuple[VariantSettings, ...] | None:
 
 async def run(config: Config, credentials: Credentials) -> None:
     """Serves until SIGTERM or SIGINT. Raises StartError when a port is taken or a file cannot be used."""
+    _raise_descriptor_limit()
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -272,10 +278,20 @@ async def run(config: Config, credentials: Credentials) -> None:
             rtmps = RtmpServer(stage, host=config.rtmps.host, port=config.rtmps.port, tls=_tls(config))
             await _listen(stack, rtmps, "RTMPS", config.rtmps.host, config.rtmps.port, "rtmps.port")
             addresses["rtmps"] = f"{config.rtmps.host}:{rtmps.port}"
+        # What was made until now stays: the collector need not look at it again while media flows.
+        gc.collect()
+        gc.freeze()
         log.info("ready", **addresses)
         await stop.wait()
         log.info("stopping")
     log.info("closed", what="server", reason="asked to")
+
+
+def _raise_descriptor_limit() -> None:
+    """Every viewer is a file descriptor, and the usual soft limit of 1024 is soon reached."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 async def _listen(

@@ -81,6 +81,13 @@ class SourceVideo:
     height: int
     framerate: float | None = None
     keyframe_interval: float | None = None
+    rare_profile: bool = False
+    """H.264 of a profile that browsers do not decode: more than 8 bits, 4:2:2 or 4:4:4."""
+
+    @property
+    def plays_everywhere(self) -> bool:
+        """Whether every player can take it as it is."""
+        return self.codec is VideoCodec.AVC and not self.rare_profile
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +198,7 @@ class _Builder:
         budget, sizes = self._budget(video), _sizes_below(video)
         below = self._affordable([self._sized(video, size) for size in sizes], budget)
         interval = video.keyframe_interval
-        native = video.codec is VideoCodec.AVC
+        native = video.plays_everywhere
         if not native:
             return self._foreign_rungs(video, sizes, budget)
         if interval is None or interval <= SHARED_KEYFRAME_SECONDS:
@@ -296,7 +303,7 @@ class _Builder:
         if video is None or video.keyframe_interval is None or not any(s.video_passthrough for s in settings):
             return ""
         # A foreign codec never stands alone: an H.264 variant is added to it.
-        alone = video.codec is VideoCodec.AVC and all(wanted.video_passthrough for wanted in settings)
+        alone = video.plays_everywhere and all(wanted.video_passthrough for wanted in settings)
         limit = LONE_KEYFRAME_SECONDS if alone else SHARED_KEYFRAME_SECONDS
         return _too_long(video.keyframe_interval) if video.keyframe_interval > limit else ""
 
@@ -330,12 +337,12 @@ class _Builder:
         """Add what plays everywhere, H.264 with AAC, when no variant is that."""
         video = self.video
         for variant in self.variants:
-            seen = variant.video is None or not self.videos[variant.video].passthrough or self._video_is_avc()
+            seen = variant.video is None or not self.videos[variant.video].passthrough or self._video_plays_everywhere()
             heard = variant.audio is None or not self.audios[variant.audio].passthrough or self._audio_is_aac()
             if seen and heard:
                 return
         rung = None
-        if video is not None and video.codec is VideoCodec.AVC:
+        if video is not None and video.plays_everywhere:
             rung = self.videos[0]
         elif video is not None:
             rung = self._encoded_rungs(video, _sizes_below(video), self._budget(video))[0]
@@ -351,8 +358,8 @@ class _Builder:
         name = wanted.name or (_rung_name(video) if video is not None else "Audio")
         self.variants.append(Variant(name, video_index, audio_index))
 
-    def _video_is_avc(self) -> bool:
-        return self.video is not None and self.video.codec is VideoCodec.AVC
+    def _video_plays_everywhere(self) -> bool:
+        return self.video is not None and self.video.plays_everywhere
 
     def _audio_is_aac(self) -> bool:
         return self.audio is not None and self.audio.codec is AudioCodec.AAC

@@ -93,7 +93,12 @@ class Lineup:
         )
         renditions = self.window.renditions
         self.ladder = ladder
-        self._videos = [VideoPackager(self.schedule, rendition) for rendition in renditions[:first_audio]]
+        self.has_video = first_audio > 0
+        """Whether pictures lead; else sound does."""
+        self._videos = [
+            VideoPackager(self.schedule, rendition, patient=not rung.passthrough)
+            for rendition, rung in zip(renditions[:first_audio], ladder.videos, strict=True)
+        ]
         self._audios = [
             AudioPackager(self.schedule, rendition, patient=not rung.passthrough)
             for rendition, rung in zip(renditions[first_audio:], ladder.audios, strict=True)
@@ -103,11 +108,6 @@ class Lineup:
         self.direct_videos: list[VideoPackager] = []
         self.direct_audios: list[AudioPackager] = []
         self.followers: list[VideoPackager | AudioPackager] = []
-
-    @property
-    def has_video(self) -> bool:
-        """Whether pictures lead; else sound does."""
-        return bool(self._videos)
 
     def fits(self, ladder: Ladder, opening: Opening) -> bool:
         """Whether a source with this ladder can go on in the same window: the same renditions, made the same way, and

@@ -8,7 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ingest.source import TIMESCALE, AudioCodec, AudioFrame, AudioHeader, LiveSource, VideoFrame, VideoHeader
+from ingest.source import (
+    TIMESCALE,
+    AudioCodec,
+    AudioFrame,
+    AudioHeader,
+    LiveSource,
+    VideoCodec,
+    VideoFrame,
+    VideoHeader,
+)
 from transcoder.audio_codecs import AudioInfo, describe_audio
 from transcoder.errors import CodecError
 from transcoder.ladder import SourceAudio, SourceVideo
@@ -25,6 +34,9 @@ MAX_FRAMES = 4096
 
 SELF_DESCRIBING = frozenset({AudioCodec.AC3, AudioCodec.EAC3, AudioCodec.MP3, AudioCodec.OPUS})
 """Audio codecs whose format, or frame length, is known from the first frame only."""
+
+COMMON_PROFILES = ("avc1.42", "avc1.4d", "avc1.58", "avc1.64")
+"""Baseline, Main, Extended and High: 8 bits, 4:2:0."""
 
 MAX_FRAMERATE = 240.0
 
@@ -90,7 +102,8 @@ class Opening:
         info = self.video_info
         if info is None:
             return None
-        return SourceVideo(info.codec, info.width, info.height, info.framerate, self._keyframe_interval())
+        rare = info.codec is VideoCodec.AVC and not info.name.startswith(COMMON_PROFILES)
+        return SourceVideo(info.codec, info.width, info.height, info.framerate, self._keyframe_interval(), rare)
 
     @property
     def source_audio(self) -> SourceAudio | None:

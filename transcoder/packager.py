@@ -70,10 +70,15 @@ class _Packager:
 
 
 class VideoPackager(_Packager):
-    """Packages a video rendition. Frames come in decode order, on the broadcast's timeline."""
+    """Packages a video rendition. Frames come in decode order, on the broadcast's timeline.
 
-    def __init__(self, schedule: Schedule, rendition: Rendition) -> None:
+    `patient` renditions (transcoded ones) wait for pictures however late; to others a part whose end is known without
+    a picture that follows it has stalled, and is closed as it is.
+    """
+
+    def __init__(self, schedule: Schedule, rendition: Rendition, *, patient: bool = False) -> None:
         super().__init__(schedule, rendition)
+        self._patient = patient
         self._frames: list[VideoFrame] = []
         self._offset = 0
         self._frame = DEFAULT_FRAME
@@ -117,7 +122,7 @@ class VideoPackager(_Packager):
         if frames and frames[-1].dts + offset >= limit:
             while count and frames[count - 1].dts + offset >= limit:
                 count -= 1
-        elif not self.failing and not (frames and frames[-1].dts + offset + self._frame >= limit):
+        elif self._patient and not self.failing and not (frames and frames[-1].dts + offset + self._frame >= limit):
             return False
         duration = end - boundary.time
         if not count:
@@ -236,7 +241,7 @@ class AudioPackager(_Packager):
             if self._anchored:
                 self._fill(end * rate // TIMESCALE)
         if boundary.run != self._run:  # sound from before the first picture has nothing to go with
-            earliest = boundary.time * rate // TIMESCALE - info.samples_per_frame // 2
+            earliest = max(boundary.time * rate // TIMESCALE - info.samples_per_frame // 2, 0)
             while queue and queue[0].start < earliest:
                 del queue[0]
         count = next((n for n, frame in enumerate(queue) if frame.start >= limit), len(queue))

@@ -57,7 +57,8 @@ STORED_WINDOWS = 3
 KEYFRAME_STRIKES = 3
 """Late keyframes forgiven to a source that has kept its interval before."""
 
-MAX_GROUP_FRAMES = 4096
+MAX_GROUP_FRAMES = 1024
+"""Frames since the last keyframe that are kept in case the passthrough has to be given up."""
 
 log = structlog.get_logger(__name__)
 
@@ -266,7 +267,7 @@ class Pipeline:
             return
         if frame.keyframe:
             self._note_keyframe(frame)
-        if len(self._group) < MAX_GROUP_FRAMES:
+        if lineup.direct_videos and len(self._group) < MAX_GROUP_FRAMES:
             self._group.append(frame)
         shift = self._shift
         if shift:
@@ -286,12 +287,14 @@ class Pipeline:
         lineup = self._lineup
         if origin is not self._input or lineup is None:
             return
-        if len(self._group) < MAX_GROUP_FRAMES:
+        if lineup.direct_videos and len(self._group) < MAX_GROUP_FRAMES:
             self._group.append(frame)
         if self._shift:
             frame = AudioFrame(frame.pts + self._shift, frame.data)
-        follow = lineup.schedule.audio_passed if lineup.has_video else lineup.schedule.audio
-        cut = follow(frame.pts)
+        if not lineup.has_video:
+            cut = lineup.schedule.audio(frame.pts)
+        else:
+            cut = frame.pts >= lineup.schedule.overdue and lineup.schedule.audio_passed(frame.pts)
         for packager in lineup.direct_audios:
             packager.feed(frame)
         if self._encoding is not None and self._encoding.encoder is not None:
@@ -559,12 +562,15 @@ class Pipeline:
         if origin is not None:
             if origin.heard:
                 origin.heard, origin.last_heard = False, now
-            if origin.opening is not None and now - origin.began >= OPENING_SECONDS:
-                origin.opening.expire()
-                self.try_open(origin)
-            if origin.opening is None and now - origin.last_heard >= STALL_SECONDS:
-                self.renew(origin, origin.source.video, origin.source.audio)
-                self._hold_silent()
+            if origin.opening is not None:
+                if now - origin.began >= OPENING_SECONDS:
+                    origin.opening.expire()
+                    self.try_open(origin)
+                silent = origin.opening is not None and now - origin.began >= STALL_SECONDS
+            else:
+                silent = now - origin.last_heard >= STALL_SECONDS
+            if silent:
+                self._wait_for(origin)
         if lineup is not None and not lineup.window.settled and now - self._window_began >= SETTLE_SECONDS:
             lineup.window.settle()
         encoding = self._encoding
@@ -574,10 +580,16 @@ class Pipeline:
             self._stills_made = now
             self._spawn(self._render_stills())
 
-    def _hold_silent(self) -> None:
-        if self._lineup is not None and self._slate is None:
-            self._slate = asyncio.create_task(self._play_slate(self._lineup), name="slate")
-        self._listener.on_hold("The encoder is connected but sends nothing.")
+    def _wait_for(self, origin: _Input) -> None:
+        """A source is connected and gives nothing to show: the slate, until its next keyframe."""
+        lineup = self._lineup
+        if lineup is None or lineup.window.ended or self._slate is not None:
+            return
+        if origin.opening is None:
+            self.renew(origin, origin.source.video, origin.source.audio)
+        self._end_run()
+        self._slate = asyncio.create_task(self._play_slate(lineup), name="slate")
+        self._listener.on_hold("The encoder is connected but sends nothing that can be shown.")
 
     async def _render_stills(self) -> None:
         try:

@@ -64,6 +64,10 @@ class Schedule:
         self._boundaries: deque[Boundary] = deque(maxlen=MAX_BOUNDARIES)
         self.head = -1
         """The serial of the newest boundary."""
+        self.part_start = 0
+        """The time of the newest boundary."""
+        self.overdue = 0
+        """When audio reaches this time, the pictures have stalled: see `audio_passed`."""
         self._next_segment = 0
         self._run = -1
         self._ended = True
@@ -83,11 +87,6 @@ class Schedule:
     def open(self) -> bool:
         """Whether a run is under way."""
         return not self._ended
-
-    @property
-    def part_start(self) -> int:
-        """The time of the newest boundary."""
-        return self._boundaries[-1].time
 
     @property
     def at_segment_start(self) -> bool:
@@ -153,8 +152,9 @@ class Schedule:
         return self._advance(pts, True)
 
     def audio_passed(self, pts: int) -> bool:
-        """Audio reached `pts` on a track that follows. When pictures stall it closes the open part in their place."""
-        if self._ended or self._first or pts - self.part_start < self.part_target + STALL_SLACK:
+        """Audio reached `pts`, not before `overdue`, on a track that follows: it closes the open part in the pictures'
+        place. Returns whether it did."""
+        if self._ended or self._first or pts < self.overdue:
             return False
         self._cut_without_picture()
         return True
@@ -228,4 +228,6 @@ class Schedule:
         else:
             number, part = self._boundaries[-1].segment, self._boundaries[-1].part + 1
         self.head += 1
+        self.part_start = time
+        self.overdue = time + self.part_target + STALL_SLACK
         self._boundaries.append(Boundary(self.head, time, number, part, self._run))

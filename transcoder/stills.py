@@ -71,13 +71,14 @@ def render(keyframes: Sequence[tuple[VideoHeader, bytes]]) -> Pictures:
     Raises:
         CodecError: none of them can be decoded.
     """
-    images = [image for image in (_decode(*keyframe) for keyframe in keyframes) if image is not None]
-    if not images:
-        raise CodecError(f"None of {len(keyframes)} keyframes could be decoded into a still.")
+    frames = [frame for header, data in keyframes[:-1] if (frame := _decode(header, data, PREVIEW_WIDTH)) is not None]
+    newest = _decode(*keyframes[-1], THUMBNAIL_WIDTH) if keyframes else None
+    if newest is None:
+        raise CodecError(f"The last of {len(keyframes)} keyframes could not be decoded into a still.")
     thumbnail = BytesIO()
-    _fit(images[-1], THUMBNAIL_WIDTH).save(thumbnail, "JPEG", quality=JPEG_QUALITY, optimize=True)
-    frames = [_fit(image, PREVIEW_WIDTH) for image in images]
-    frames = [frame if frame.size == frames[-1].size else frame.resize(frames[-1].size) for frame in frames]
+    newest.save(thumbnail, "JPEG", quality=JPEG_QUALITY, optimize=True)
+    size = _size(newest.width, newest.height, PREVIEW_WIDTH)
+    frames = [frame if frame.size == size else frame.resize(size) for frame in [*frames, newest]]
     gif, webp = BytesIO(), BytesIO()
     reduced = [frame.quantize(GIF_COLOURS) for frame in frames]
     reduced[0].save(gif, "GIF", save_all=True, append_images=reduced[1:], duration=PREVIEW_FRAME_MS, loop=0)
@@ -87,21 +88,22 @@ def render(keyframes: Sequence[tuple[VideoHeader, bytes]]) -> Pictures:
     return Pictures(thumbnail.getvalue(), gif.getvalue(), webp.getvalue())
 
 
-def _decode(header: VideoHeader, keyframe: bytes) -> Image.Image | None:
+def _decode(header: VideoHeader, keyframe: bytes, width: int) -> Image.Image | None:
+    """The picture, no wider than `width`: scaled before it becomes RGB, since a large one takes many megabytes."""
     try:
         context = cast(av.VideoCodecContext, av.CodecContext.create(_DECODERS[header.codec], "r"))
         context.extradata = header.config
         context.thread_count = 1
         for packet in (av.Packet(keyframe), None):
             for frame in context.decode(packet):
-                image: Image.Image = frame.to_image()  # type: ignore[no-untyped-call]
+                across, down = _size(frame.width, frame.height, width)
+                scaled = frame.reformat(width=across, height=down, format="rgb24")
+                image: Image.Image = scaled.to_image()  # type: ignore[no-untyped-call]
                 return image
     except (av.FFmpegError, ValueError):
         return None
     return None
 
 
-def _fit(image: Image.Image, width: int) -> Image.Image:
-    if image.width <= width:
-        return image
-    return image.resize((width, max(image.height * width // image.width, 1)), Image.Resampling.BILINEAR)
+def _size(width: int, height: int, limit: int) -> tuple[int, int]:
+    return (width, height) if width <= limit else (limit, max(height * limit // width, 1))

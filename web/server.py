@@ -41,6 +41,8 @@ SWEEP_SECONDS = 5.0
 SHUTDOWN_SECONDS = 2.0
 """How long open requests may finish when the server ends."""
 BACKLOG = 1024
+MAX_CONNECTIONS = 20_000
+"""Open connections; further ones are closed at once. Each costs a file descriptor and some kilobytes."""
 
 log = structlog.get_logger(__name__)
 
@@ -116,6 +118,8 @@ class WebServer:
         self._proxies = application[TRUSTED_PROXIES]
         self._clock = Clock()
         self._hot: set[HotConnection] = set()
+        self._handed_over = 0
+        """Connections that aiohttp had when the sweeper last looked."""
         self._listener: asyncio.Server | None = None
         self._runner = web.AppRunner(
             application,
@@ -164,6 +168,8 @@ class WebServer:
         await self._runner.cleanup()
 
     def _connection(self) -> asyncio.BaseProtocol:
+        if len(self._hot) + self._handed_over >= MAX_CONNECTIONS:
+            return _Refused()
         return HotConnection(self._hls, self._proxies, self._clock, self._aiohttp, self._hot)
 
     def _aiohttp(self) -> asyncio.BaseProtocol:
@@ -186,6 +192,7 @@ class WebServer:
             sweeps += 1
             server = self._runner.server
             connections = server.connections if server else []
+            self._handed_over = len(connections)
             transports = [found for connection in connections if (found := connection.transport) is not None]
             transports += [connection.transport for connection in self._hot]
             for transport in stalls.stalled(transports, loop.time()):
@@ -201,6 +208,13 @@ class WebServer:
             if not (connection.active or connection.waiting):
                 connection.transport.abort()
             connection.active = False
+
+
+class _Refused(asyncio.Protocol):
+    """A connection beyond the limit."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        transport.close()
 
 
 class StallWatch:

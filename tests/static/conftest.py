@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, Page
+from playwright.async_api import Browser, Page, expect
 from show import DIST, Show, encode, serve
-from viewer_browser import CHROMIUM, chromium, open_page
+from viewer_browser import CHROMIUM, WAIT_SECONDS, chromium, open_page
+
+expect.set_options(timeout=WAIT_SECONDS * 1000)
 
 
 @pytest.fixture(scope="session")
@@ -24,6 +26,12 @@ def media(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def show(media: Path) -> Show:
     return Show(media)
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def on_air(show: Show) -> None:
+    """The show is on before the page is opened."""
+    show.begin()
 
 
 @pytest_asyncio.fixture(loop_scope="session")

@@ -36,8 +36,8 @@ async def test_a_show_starts_ends_and_the_next_one_starts_without_a_reload(page:
     assert await page.evaluate("window.sameDocument === true")
 
 
+@pytest.mark.usefixtures("on_air")
 async def test_it_returns_after_the_server_lost_the_stream(page: Page, show: Show) -> None:
-    show.begin()
     await watch(page)
     show.broken = True
     await expect(page.get_by_role("alert")).to_contain_text("starts again by itself")
@@ -47,8 +47,8 @@ async def test_it_returns_after_the_server_lost_the_stream(page: Page, show: Sho
     await expect(page.get_by_role("alert")).to_have_count(0)
 
 
-async def test_the_quality_menu_lists_and_switches_variants(page: Page, show: Show) -> None:
-    show.begin()
+@pytest.mark.usefixtures("on_air")
+async def test_the_quality_menu_lists_and_switches_variants(page: Page) -> None:
     await watch(page, 0.2)
     await page.get_by_role("button", name="Quality").focus()
     await page.keyboard.press("Enter")
@@ -69,8 +69,8 @@ async def test_the_quality_menu_lists_and_switches_variants(page: Page, show: Sh
     await expect(items).to_have_count(0)
 
 
-async def test_keys_play_pause_mute_seek_and_return_to_live(page: Page, show: Show) -> None:
-    show.begin()
+@pytest.mark.usefixtures("on_air")
+async def test_keys_play_pause_mute_seek_and_return_to_live(page: Page) -> None:
     await watch(page)
     await page.keyboard.press("k")
     await until(page, "owncast.player.state() === 'paused'")
@@ -101,8 +101,8 @@ async def test_keys_play_pause_mute_seek_and_return_to_live(page: Page, show: Sh
     await until(page, "Math.abs(document.querySelector('video').volume - 0.9) < 0.01")
 
 
-async def test_full_screen_by_key_and_double_click(page: Page, show: Show) -> None:
-    show.begin()
+@pytest.mark.usefixtures("on_air")
+async def test_full_screen_by_key_and_double_click(page: Page) -> None:
     await watch(page, 0.2)
     await page.keyboard.press("f")
     await until(page, "document.fullscreenElement?.classList.contains('player') === true")
@@ -112,8 +112,8 @@ async def test_full_screen_by_key_and_double_click(page: Page, show: Show) -> No
     await until(page, "document.fullscreenElement !== null")
 
 
-async def test_the_controls_leave_and_come_back(page: Page, show: Show) -> None:
-    show.begin()
+@pytest.mark.usefixtures("on_air")
+async def test_the_controls_leave_and_come_back(page: Page) -> None:
     await watch(page, 0.2)
     controls = page.get_by_role("group", name="Player controls")
     await page.mouse.move(600, 300)
@@ -124,8 +124,8 @@ async def test_the_controls_leave_and_come_back(page: Page, show: Show) -> None:
     await expect(controls).to_be_visible()
 
 
+@pytest.mark.usefixtures("on_air")
 async def test_each_player_is_one_viewer(page: Page, show: Show) -> None:
-    show.begin()
     await watch(page, 0.2)
     media = {session for path, session in show.asked if path.startswith("/hls/")}
     assert len(media) == 1

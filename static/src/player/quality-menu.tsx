@@ -1,5 +1,5 @@
 // The quality button and its menu: automatic, or one variant. Follows the ARIA pattern of a menu button.
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { AUTOMATIC, type Quality } from "./engine";
 import { Icon } from "./icons";
 
@@ -15,9 +15,12 @@ export function QualityMenu({ qualities, playing, selected, onSelect }: Props) {
   const root = useRef<HTMLDivElement>(null);
   const button = useRef<HTMLButtonElement>(null);
 
+  useLayoutEffect(() => {
+    if (open) root.current?.querySelector<HTMLElement>("[aria-checked=true]")?.focus();
+  }, [open]);
+
   useEffect(() => {
     if (!open) return undefined;
-    root.current?.querySelector<HTMLElement>("[aria-checked=true]")?.focus();
     const onPointer = (event: PointerEvent) => {
       if (!root.current?.contains(event.target as Node)) setOpen(false);
     };
@@ -31,6 +34,7 @@ export function QualityMenu({ qualities, playing, selected, onSelect }: Props) {
   }
 
   function onKeyDown(event: KeyboardEvent): void {
+    if (!open) return;
     const items = Array.from(root.current?.querySelectorAll<HTMLElement>("[role=menuitemradio]") ?? []);
     const here = items.indexOf(document.activeElement as HTMLElement);
     const moves: Record<string, number> = { ArrowDown: here + 1, ArrowUp: here - 1, Home: 0, End: items.length - 1 };
@@ -50,7 +54,7 @@ export function QualityMenu({ qualities, playing, selected, onSelect }: Props) {
   ];
 
   return (
-    <div class="quality" ref={root}>
+    <div class="quality" ref={root} onKeyDown={onKeyDown}>
       <button
         ref={button}
         type="button"
@@ -64,7 +68,7 @@ export function QualityMenu({ qualities, playing, selected, onSelect }: Props) {
         <Icon name="quality" />
       </button>
       {open && (
-        <div class="menu" role="menu" aria-label="Quality" onKeyDown={onKeyDown}>
+        <div class="menu" role="menu" aria-label="Quality">
           {choices.map(({ id, label, note }) => (
             <button
               key={id}
