@@ -81,6 +81,7 @@ class Rendition:
         self._window = window
         self._listed_from = 0
         self._init: Init | None = None
+        self._inits_made = 0
         self._version = 0
         self._playlists: dict[bool, Rendered] = {}
         self._waiters: dict[Waiter, tuple[int, int | None]] = {}
@@ -95,7 +96,9 @@ class Rendition:
     def set_init(self, data: bytes) -> None:
         """The init section of all parts that follow. Takes effect with the next segment that has media."""
         if self._init is None or self._init.data != data:
-            self._init = Init(init_name(self._window.session, len(self.inits)), data)
+            # Counted, not len(inits): the name of one that is gone must not come back with other bytes.
+            self._init = Init(init_name(self._window.session, self._inits_made), data)
+            self._inits_made += 1
             self.inits[self._init.name] = self._init
 
     def add_part(
@@ -312,6 +315,7 @@ class LiveWindow:
 
     def changed(self) -> None:
         """Something was added: what was rendered of the whole is old."""
+        self._version += 1
         self._manifest = None
         if not all(rendition.segments for rendition in self.renditions):
             self._multivariant = None
@@ -326,7 +330,6 @@ class LiveWindow:
     def segment_completed(self, rendition: Rendition, segment: Segment) -> None:
         """Bandwidths are measured over whole segments, so the multivariant playlist may change with each."""
         self._multivariant = None
-        self._version += 1
         if self._on_segment is not None:
             self._on_segment(self, rendition, segment)
 
@@ -335,6 +338,7 @@ class LiveWindow:
         self.ended = True
         for rendition in self.renditions:
             rendition.end()
+        self._version += 1
         self._manifest = self._multivariant = None
         self._wake()
 
@@ -368,7 +372,7 @@ class LiveWindow:
     def manifest(self) -> Rendered:
         """The DASH manifest as of now."""
         if self._manifest is None:
-            self._manifest = Rendered(dash.manifest(self), f"{self.session}-d{self.renditions[0].position}")
+            self._manifest = Rendered(dash.manifest(self), f"{self.session}-d{self._version}")
         return self._manifest
 
     def __iter__(self) -> Iterator[Rendition]:

@@ -35,7 +35,7 @@ def live(
         size=size,
         renditions=renditions or (VIDEO,),
         variants=variants or (Variant("", 0, None),),
-        on_segment=None if done is None else lambda rendition, segment: done.append((rendition.number, segment.sequence)),
+        on_segment=None if done is None else lambda _, rendition, segment: done.append((rendition.number, segment.sequence)),
     )
     for rendition in window.renditions:
         rendition.set_init(b"init of %d" % rendition.number)

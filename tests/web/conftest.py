@@ -13,7 +13,10 @@ import pytest
 from aiohttp import ClientSession, DummyCookieJar, web
 
 from owncast_py.broadcast.session import State, Status
+from transcoder.window import LiveWindow
 from web.api.owncast.config import Instance
+from web.hls import Hls
+from web.hls import routes as hls_routes
 from web.server import Services, WebServer, build_application
 
 OFFLINE = Status(State.OFFLINE, 0, 0, 0, None, None, "")
@@ -29,6 +32,18 @@ class World:
     now: datetime = datetime(2026, 5, 1, 12, 0, 0, 250_000, tzinfo=UTC)
     obstacles: list[str] = field(default_factory=list)
     touched: list[str] = field(default_factory=list)
+    on_air: LiveWindow | None = None
+    stills: dict[str, bytes] = field(default_factory=dict)
+    store: dict[str, bytes] = field(default_factory=dict)
+
+    def window(self) -> LiveWindow | None:
+        return self.on_air
+
+    def still(self, name: str) -> bytes | None:
+        return self.stills.get(name)
+
+    async def stored(self, key: str) -> bytes | None:
+        return self.store.get(key)
 
     def touch(self, viewer_id: str) -> None:
         self.touched.append(viewer_id)
@@ -69,7 +84,8 @@ async def connect(world: World, dist: Path) -> AsyncIterator[Connect]:
                 trusted_proxies=[ip_network("127.0.0.0/8")],
                 pages=pages,
             )
-            server = WebServer(build_application(services, routes), "127.0.0.1", 0)
+            hls = Hls(world, world.touch)
+            server = WebServer(build_application(services, [*hls_routes(hls), *routes]), "127.0.0.1", 0, hls)
             await server.start()
             stack.push_async_callback(server.aclose)
             host, port = server.address
