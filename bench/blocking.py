@@ -9,7 +9,6 @@ the first answer, which needs no clock of the server's.
 
 from __future__ import annotations
 
-import os
 import re
 import select
 import socket
@@ -53,7 +52,9 @@ def measure(*, runs: int = 5, waiters: int = WAITERS, rounds: int = ROUNDS) -> l
     show(f"Blocking reload, {waiters} waiters", ("milliseconds", "p50", "p99"), rows)
     worst = [p99 for _, p99 in columns["kernel"]]
     target = f"p99 ≤ {TARGET_MS:.0f} ms"
-    return [Verdict(f"blocking reload, {waiters} waiters", target, spread(worst, unit="ms"), median(worst) <= TARGET_MS)]
+    return [
+        Verdict(f"blocking reload, {waiters} waiters", target, spread(worst, unit="ms"), median(worst) <= TARGET_MS)
+    ]
 
 
 def _quantile(ordered: list[float], share: float) -> float:
@@ -119,7 +120,9 @@ class _Players:
         return found
 
     def _round(self, sequence: str, part: str) -> tuple[list[tuple[int, int]], str]:
-        request = f"GET {self._path}?_HLS_msn={sequence}&_HLS_part={part} HTTP/1.1\r\nHost: {self._host}\r\n\r\n".encode()
+        request = (
+            f"GET {self._path}?_HLS_msn={sequence}&_HLS_part={part} HTTP/1.1\r\nHost: {self._host}\r\n\r\n".encode()
+        )
         for one in self._sockets.values():
             one.send(request)
         stamps: list[tuple[int, int]] = []
@@ -152,8 +155,3 @@ def _complete(data: bytes) -> bool:
         raise BenchError(f"A player was answered: {head.decode(errors='replace')}")
     length = re.search(rb"Content-Length: (\d+)", head)
     return length is not None and len(body) >= int(length[1])
-
-
-if __name__ == "__main__":
-    os.chdir(Path(__file__).parent)
-    measure()

@@ -21,7 +21,7 @@ from ingest.rtmp.server import RtmpServer
 from owncast_py import app
 from owncast_py.config import Config
 from owncast_py.credentials import load_credentials
-from transcoder.window import Rendition
+from transcoder.window import LiveWindow, Rendition
 from web.api.owncast.config import Instance
 from web.hls import Hls
 from web.hls import routes as hls_routes
@@ -34,7 +34,6 @@ class ReadyTimes:
     def __init__(self, stage: app.Stage) -> None:
         self.lines: list[str] = []
         self._stage = stage
-        self._rendition: Rendition | None = None
 
     def watch(self) -> None:
         """Looks for the window until there is one."""
@@ -42,18 +41,17 @@ class ReadyTimes:
         if window is None:
             asyncio.get_running_loop().call_later(0.01, self.watch)
             return
-        self._rendition = window.renditions[0]
-        self._wait(self._rendition)
+        self._wait(window, window.renditions[0])
 
-    def _wait(self, rendition: Rendition) -> None:
-        self._position = rendition.upcoming
-        rendition.wait(*self._position, self._ready)
+    def _wait(self, window: LiveWindow, rendition: Rendition) -> None:
+        position = rendition.upcoming
 
-    def _ready(self) -> None:
-        now = time.time_ns()
-        self.lines.append("{}.{} {}".format(*self._position, now))
-        if self._rendition is not None and not self._stage.window().ended:
-            self._wait(self._rendition)
+        def ready() -> None:
+            self.lines.append("{}.{} {}".format(*position, time.time_ns()))
+            if not window.ended:
+                self._wait(window, rendition)
+
+        rendition.wait(*position, ready)
 
 
 async def main() -> None:

@@ -93,8 +93,8 @@ class HotConnection(asyncio.Protocol):
         self._closing = False
         self._blocked = False
         self._peer = ""
-        self.active = True
-        """Whether it did anything since the sweeper last looked."""
+        self._loop = asyncio.get_running_loop()
+        self._idle_since = self._loop.time()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
@@ -107,13 +107,16 @@ class HotConnection(asyncio.Protocol):
         self._closing = True
         self._stop_waiting()
 
-    @property
-    def waiting(self) -> bool:
-        """Whether the client waits for us, not we for the client."""
-        return self._pending is not None
+    def idle_for(self, now: float) -> float:
+        """Seconds that the client has owed us a whole request, as of `now` (loop time); 0 while we owe it an answer.
+
+        Bytes of a request that stays incomplete do not count, or a client could trickle them for ever.
+        """
+        if self._pending is not None or self.transport.get_write_buffer_size():
+            self._idle_since = now
+        return now - self._idle_since
 
     def data_received(self, data: bytes) -> None:
-        self.active = True
         self._buffer = self._buffer + data if self._buffer else data
         self._serve()
 
@@ -125,7 +128,6 @@ class HotConnection(asyncio.Protocol):
 
     def resume_writing(self) -> None:
         self._blocked = False
-        self.active = True
         self._serve()
 
     def _serve(self) -> None:
@@ -177,7 +179,7 @@ class HotConnection(asyncio.Protocol):
             self._finish(CROWDED, head)
             return
         self._pending = pending
-        self._timer = asyncio.get_running_loop().call_later(pending.seconds, self._timed_out)
+        self._timer = self._loop.call_later(pending.seconds, self._timed_out)
 
     def _ready(self) -> None:
         pending, head = self._pending, self._head
@@ -203,7 +205,7 @@ class HotConnection(asyncio.Protocol):
             self._timer = None
 
     def _finish(self, answer: Answer, head: _Head) -> None:
-        self.active = True
+        self._idle_since = self._loop.time()
         body = b"" if head.method == "HEAD" else answer.body
         if len(body) <= SMALL_BODY:
             self.transport.write(b"".join((answer.head, self._clock.line, body)))

@@ -186,10 +186,8 @@ class WebServer:
     async def _drop_stalled_readers(self) -> None:
         stalls = StallWatch(STALL_SECONDS)
         loop = asyncio.get_running_loop()
-        sweeps = 0
         while True:
             await asyncio.sleep(SWEEP_SECONDS)
-            sweeps += 1
             server = self._runner.server
             connections = server.connections if server else []
             self._handed_over = len(connections)
@@ -199,15 +197,8 @@ class WebServer:
                 address = transport.get_extra_info("peername")
                 log.info("closed: reader stalled", address=address, waiting_bytes=transport.get_write_buffer_size())
                 transport.abort()
-            if sweeps % (IDLE_SECONDS // SWEEP_SECONDS) == 0:
-                self._drop_idle()
-
-    def _drop_idle(self) -> None:
-        """Ends the media connections that were silent since this was last called."""
-        for connection in list(self._hot):
-            if not (connection.active or connection.waiting):
-                connection.transport.abort()
-            connection.active = False
+            for idle in [found for found in self._hot if found.idle_for(loop.time()) >= IDLE_SECONDS]:
+                idle.transport.abort()
 
 
 class _Refused(asyncio.Protocol):

@@ -12,6 +12,8 @@ import pytest
 from aiohttp import ClientSession, web
 
 from web import server as server_module
+from web.addresses import TRUSTED_PROXIES, TrustedProxies
+from web.hls import Hls
 from web.server import MAX_BODY_BYTES, StallWatch, WebServer
 
 Connect = Callable[..., Awaitable[ClientSession]]
@@ -106,10 +108,11 @@ async def test_oversized_requests_are_refused(connect: Connect) -> None:
 
 async def test_a_request_head_that_never_ends_is_cut_off(connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(server_module, "IDLE_SECONDS", 0.05)
+    monkeypatch.setattr(server_module, "SWEEP_SECONDS", 0.02)
     client = await connect()
     base = client._base_url
     assert base is not None
-    for opening in (b"", b"GET /api/status HTTP/1.1\r\nHost: x\r\nX-Slow: "):
+    for opening in (b"", b"GET /hls/", b"GET /api/status HTTP/1.1\r\nHost: x\r\nX-Slow: "):
         reader, writer = await asyncio.open_connection(base.host, base.port)
         writer.write(opening)
         async with asyncio.timeout(5):
@@ -177,11 +180,32 @@ def test_who_takes_bytes_however_slowly_is_not_stalled() -> None:
     assert watch.stalled(everybody, 45) == []
 
 
+def bare_application() -> web.Application:
+    application = web.Application()
+    application[TRUSTED_PROXIES] = TrustedProxies([])
+    return application
+
+
+class NothingOnAir:
+    def window(self) -> None:
+        return None
+
+    def still(self, name: str) -> None:
+        return None
+
+    async def stored(self, key: str) -> None:
+        return None
+
+
+def nothing_on_air() -> Hls:
+    return Hls(NothingOnAir(), lambda _viewer: None)
+
+
 async def test_a_taken_port_raises_and_leaves_nothing() -> None:
     with socket.socket() as holder:
         holder.bind(("127.0.0.1", 0))
         holder.listen()
-        server = WebServer(web.Application(), "127.0.0.1", holder.getsockname()[1])
+        server = WebServer(bare_application(), "127.0.0.1", holder.getsockname()[1], nothing_on_air())
         before = asyncio.all_tasks()
         with pytest.raises(OSError, match="address already in use"):
             await server.start()
@@ -197,10 +221,10 @@ async def test_the_end_closes_connections_and_tasks(monkeypatch: pytest.MonkeyPa
         await asyncio.Event().wait()
         raise AssertionError
 
-    application = web.Application()
+    application = bare_application()
     application.router.add_get("/waits", waits)
     before = asyncio.all_tasks()
-    server = WebServer(application, "127.0.0.1", 0)
+    server = WebServer(application, "127.0.0.1", 0, nothing_on_air())
     await server.start()
     idle_reader, idle_writer = await asyncio.open_connection(*server.address)
     busy_reader, busy_writer = await asyncio.open_connection(*server.address)
