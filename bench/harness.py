@@ -222,8 +222,9 @@ class Server:
 class Nginx:
     """The peer: nginx with its RTMP module, one worker, plain HLS in 2 s segments written to a temporary directory."""
 
-    def __init__(self, *, rtmp: bool = True) -> None:
+    def __init__(self, *, rtmp: bool = True, sendfile: bool = True) -> None:
         self._rtmp = rtmp
+        self._sendfile = sendfile
         self.http = self.rtmp = ""
 
     @staticmethod
@@ -274,12 +275,13 @@ rtmp {{
     }}
   }}
 }}"""
+        sending = "sendfile on; tcp_nopush on;" if self._sendfile else "sendfile off; output_buffers 2 512k;"
         return f"""{f"load_module {module};" if module else ""}
 user {"root" if os.geteuid() == 0 else ""};
 worker_processes 1; daemon off; pid {self.home}/pid; error_log {self.home}/error.log warn;
 events {{ worker_connections 4096; }}
 http {{
-  access_log off; sendfile on; tcp_nopush on; keepalive_requests 1000000000; etag on;
+  access_log off; {sending} keepalive_requests 1000000000; etag on;
   client_body_temp_path {self.home}/body; proxy_temp_path {self.home}/proxy; fastcgi_temp_path {self.home}/fastcgi;
   uwsgi_temp_path {self.home}/uwsgi; scgi_temp_path {self.home}/scgi;
   types {{ application/vnd.apple.mpegurl m3u8; video/mp4 m4s; video/mp2t ts; }}

@@ -94,22 +94,23 @@ class VideoPackager(_Packager):
     def feed(self, frame: VideoFrame) -> None:
         """Takes the next frame."""
         frames = self._frames
-        if frames:
-            self._frame = min(max(frame.dts - frames[-1].dts, 1), TIMESCALE)
-        if self._need_keyframe:
-            if not frame.keyframe:
-                return
-            self._need_keyframe = False
-        if self._run >= 0 and not frames and self._is_late(frame):
-            # Its part has gone out as a gap, and what follows cannot be decoded without it.
-            self._need_keyframe = True
+        if (not frames or len(frames) > MAX_QUEUED_FRAMES) and not self._accepts(frame):
             return
         frames.append(frame)
-        if len(frames) > MAX_QUEUED_FRAMES:
-            del frames[:-1]
-            self._need_keyframe = not frame.keyframe
         if self._schedule.head > self._cursor:
             self.advance()
+
+    def _accepts(self, frame: VideoFrame) -> bool:
+        """Whether a frame can begin what is queued: a decoder must be able to start, or to go on, with it."""
+        if len(self._frames) > MAX_QUEUED_FRAMES:
+            self._frames.clear()
+            self._need_keyframe = True
+        if self._need_keyframe:
+            self._need_keyframe = not frame.keyframe
+        if not self._need_keyframe and self._run >= 0 and self._is_late(frame):
+            # Its part has gone out as a gap, and what follows cannot be decoded without it.
+            self._need_keyframe = True
+        return not self._need_keyframe
 
     def _is_late(self, frame: VideoFrame) -> bool:
         boundary = self._schedule.at(self._cursor)
@@ -117,6 +118,8 @@ class VideoPackager(_Packager):
 
     def _close(self, boundary: Boundary, end: int, closes_segment: bool) -> bool:
         frames, offset = self._frames, self._offset
+        if len(frames) > 1:
+            self._frame = min(max(frames[-1].dts - frames[-2].dts, 1), TIMESCALE)
         limit = end - self._frame // 2
         count = len(frames)
         if frames and frames[-1].dts + offset >= limit:
@@ -163,6 +166,7 @@ class AudioPackager(_Packager):
     def __init__(self, schedule: Schedule, rendition: Rendition, *, patient: bool = False) -> None:
         super().__init__(schedule, rendition)
         self._patient = patient
+        self._arrived: list[AudioFrame] = []
         self._queue: list[_Queued] = []
         self._info: AudioInfo | None = None
         self._silence: bytes | None = None
@@ -174,6 +178,7 @@ class AudioPackager(_Packager):
     def begin_run(self, run: int, info: AudioInfo | None) -> None:
         """Frames of `run` follow, as `info` describes them (None: not known yet). The last run is finished."""
         self._last_run = run
+        self._arrived.clear()
         self._queue.clear()
         self._anchored = False
         self._info = None
@@ -192,27 +197,39 @@ class AudioPackager(_Packager):
 
     def feed(self, frame: AudioFrame) -> None:
         """Takes the next frame."""
-        info = self._info
+        self._arrived.append(frame)
+        if self._schedule.head > self._cursor or len(self._arrived) > MAX_QUEUED_FRAMES:
+            self.advance()
+
+    def advance(self) -> None:
+        """See `_Packager`; first gives what has arrived its place in the track."""
+        if self._arrived:
+            self._place()
+        super().advance()
+
+    def _place(self) -> None:
+        info, queue = self._info, self._queue
+        arrived, self._arrived = self._arrived, []
         if info is None:
             return
-        at = frame.pts * info.sample_rate // TIMESCALE
-        start = self._next
-        stray = at - start
-        if not self._anchored:
-            self._anchored = True
-            start = at
-        elif stray > self._tolerance:
-            self._fill(at)
-            start = at if at - self._next > self._tolerance else self._next
-        elif stray < -self._tolerance:
-            return
-        samples = self._frame_samples or frame_samples(info, frame.data)
-        self._queue.append(_Queued(start, samples, frame.data))
-        self._next = start + samples
-        if len(self._queue) > MAX_QUEUED_FRAMES:
-            del self._queue[0]
-        if self._schedule.head > self._cursor:
-            self.advance()
+        rate, tolerance = info.sample_rate, self._tolerance
+        for pts, data in arrived:
+            at = pts * rate // TIMESCALE
+            start = self._next
+            stray = at - start
+            if not self._anchored:
+                self._anchored = True
+                start = at
+            elif stray > tolerance:
+                self._fill(at)
+                start = at if at - self._next > tolerance else self._next
+            elif stray < -tolerance:
+                continue
+            samples = self._frame_samples or frame_samples(info, data)
+            queue.append(_Queued(start, samples, data))
+            self._next = start + samples
+        if len(queue) > MAX_QUEUED_FRAMES:
+            del queue[:-MAX_QUEUED_FRAMES]
 
     def _fill(self, until: int) -> None:
         """Puts silence where frames are missing, up to half a frame before `until` (in samples)."""

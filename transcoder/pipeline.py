@@ -14,7 +14,7 @@ import asyncio
 import contextlib
 import secrets
 import time
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -25,6 +25,7 @@ from transcoder.command import outputs
 from transcoder.encoders import EncoderChoice
 from transcoder.errors import EncoderError, LadderError
 from transcoder.ffmpeg_binary import FfmpegBinary
+from transcoder.input import SourceInput
 from transcoder.ladder import EncodingSpeed, Ladder, VariantSettings, plan
 from transcoder.levels import LEVELS
 from transcoder.lineup import Lineup
@@ -34,7 +35,6 @@ from transcoder.segment_store import SegmentStore
 from transcoder.segments import Segment, segment_name
 from transcoder.slate import FRAMERATE, Slate, SlatePlayer, make_silence, make_slate, offers
 from transcoder.stills import Stills, render
-from transcoder.video_codecs import with_parameter_sets
 from transcoder.window import LiveWindow, Rendition
 
 TICK_SECONDS = 0.25
@@ -56,9 +56,6 @@ STORED_WINDOWS = 3
 
 KEYFRAME_STRIKES = 3
 """Late keyframes forgiven to a source that has kept its interval before."""
-
-MAX_GROUP_FRAMES = 1024
-"""Frames since the last keyframe that are kept in case the passthrough has to be given up."""
 
 log = structlog.get_logger(__name__)
 
@@ -91,52 +88,6 @@ class PipelineListener(Protocol):
 
     def on_advice(self, sentence: str) -> None:
         """Something the owner should know or do."""
-
-
-@dataclass(slots=True, eq=False)
-class _Input:
-    """One source as the pipeline hears it (a SourceListener). Deaf once another has taken its place."""
-
-    pipeline: Pipeline
-    source: LiveSource
-    opening: Opening | None
-    began: float
-    heard: bool = True
-    last_heard: float = 0.0
-
-    def on_metadata(self, metadata: Mapping[str, object]) -> None:
-        """Read from the source when it is needed."""
-
-    def on_video_header(self, header: VideoHeader) -> None:
-        if self.opening is not None:
-            self.opening.video = header
-        else:
-            self.pipeline.renew(self, header, self.source.audio)
-
-    def on_audio_header(self, header: AudioHeader) -> None:
-        if self.opening is not None:
-            self.opening.audio = header
-        else:
-            self.pipeline.renew(self, self.source.video, header)
-
-    def on_video(self, frame: VideoFrame) -> None:
-        self.heard = True
-        if self.opening is None:
-            self.pipeline.take_video(self, frame)
-        else:
-            self.opening.on_video(frame)
-            self.pipeline.try_open(self)
-
-    def on_audio(self, frame: AudioFrame) -> None:
-        self.heard = True
-        if self.opening is None:
-            self.pipeline.take_audio(self, frame)
-        else:
-            self.opening.on_audio(frame)
-            self.pipeline.try_open(self)
-
-    def on_end(self, reason: str) -> None:
-        self.pipeline.lose(self, reason)
 
 
 @dataclass(slots=True, eq=False)
@@ -189,22 +140,18 @@ class Pipeline:
         self._store = store
         self._listener = listener
         self._clock, self._wall, self._session = clock, wall, session
-        self._input: _Input | None = None
+        self._input: SourceInput | None = None
         self._lineup: Lineup | None = None
         self._encoding: _Encoding | None = None
         self._lane: asyncio.Task[None] | None = None
         self._slate: asyncio.Task[None] | None = None
         self._watch: asyncio.Task[None] | None = None
         self._jobs: set[asyncio.Task[None]] = set()
-        self._shift = 0
         self._epoch = 0.0
         self._window_began = 0.0
         self._stills_made = float("-inf")
         self._interval: float | None = None
-        self._gap = 0
-        self._last_keyframe: int | None = None
         self._strikes = 0
-        self._group: list[VideoFrame | AudioFrame] = []
         self._advised: set[str] = set()
 
     @property
@@ -237,11 +184,12 @@ class Pipeline:
             job.cancel()
         await asyncio.gather(*self._jobs, return_exceptions=True)
 
-    def attach(self, source: LiveSource) -> _Input:
+    def attach(self, source: LiveSource) -> SourceInput:
         """Makes `source` the one on air as soon as its tracks are known; an earlier one is heard no more."""
-        now = self._clock()
+        if self._input is not None:
+            self._input.go_off_air(None, self._clock())
         opening = Opening(source, keyframe_interval=self._interval)
-        self._input = _Input(self, source, opening, began=now, last_heard=now)
+        self._input = SourceInput(self, source, opening, self._clock())
         return self._input
 
     async def end_broadcast(self, reason: str) -> None:
@@ -256,83 +204,36 @@ class Pipeline:
             lineup.window.end()
             log.info("closed", what="broadcast", session=lineup.window.session, reason=reason)
 
-    # Frames.
-
-    def take_video(self, origin: _Input, frame: VideoFrame) -> None:
-        """A picture of a source that is open."""
-        lineup = self._lineup
-        if origin is not self._input or lineup is None:
-            return
-        if frame.keyframe and self._changed_inside(origin, frame):
-            return
-        if frame.keyframe:
-            self._note_keyframe(frame)
-        if lineup.direct_videos and len(self._group) < MAX_GROUP_FRAMES:
-            self._group.append(frame)
-        shift = self._shift
-        if shift:
-            frame = VideoFrame(frame.dts + shift, frame.pts + shift, frame.keyframe, frame.data)
-        cut = lineup.schedule.video(frame.dts, frame.pts, frame.keyframe)
-        for packager in lineup.direct_videos:
-            packager.feed(frame)
-        if self._encoding is not None and self._encoding.encoder is not None:
-            self._encoding.encoder.feed_video(frame)
-        if cut:
-            lineup.advance()
-            if lineup.direct_videos and not frame.keyframe and lineup.schedule.at_segment_start:
-                self._keyframe_missing(origin)
-
-    def take_audio(self, origin: _Input, frame: AudioFrame) -> None:
-        """An audio frame of a source that is open."""
-        lineup = self._lineup
-        if origin is not self._input or lineup is None:
-            return
-        if lineup.direct_videos and len(self._group) < MAX_GROUP_FRAMES:
-            self._group.append(frame)
-        if self._shift:
-            frame = AudioFrame(frame.pts + self._shift, frame.data)
-        if not lineup.has_video:
-            cut = lineup.schedule.audio(frame.pts)
-        else:
-            cut = frame.pts >= lineup.schedule.overdue and lineup.schedule.audio_passed(frame.pts)
-        for packager in lineup.direct_audios:
-            packager.feed(frame)
-        if self._encoding is not None and self._encoding.encoder is not None:
-            self._encoding.encoder.feed_audio(frame)
-        if cut:
-            lineup.advance()
-
     # Seams.
 
-    def try_open(self, origin: _Input) -> None:
+    def try_open(self, origin: SourceInput) -> None:
         """Opens a source whose tracks are known by now."""
         if origin is self._input and origin.opening is not None and origin.opening.ready():
             self._open(origin, origin.opening)
 
-    def renew(self, origin: _Input, video: VideoHeader | None, audio: AudioHeader | None) -> None:
+    def renew(self, origin: SourceInput, video: VideoHeader | None, audio: AudioHeader | None) -> None:
         """The source's codec settings changed: a new run begins with its next keyframe."""
         if origin is not self._input:
             return
         self._end_run()
         opening = Opening(origin.source, keyframe_interval=self._interval)
         opening.video, opening.audio = video, audio
-        origin.opening, origin.began = opening, self._clock()
+        origin.go_off_air(opening, self._clock())
         log.info("codec settings changed", address=origin.source.origin.address)
 
-    def lose(self, origin: _Input, reason: str) -> None:
+    def lose(self, origin: SourceInput, reason: str) -> None:
         """A source ended."""
         if origin is not self._input:
             return
-        self._input = None
         self._hold(reason)
+        self._input = None
 
-    def _open(self, origin: _Input, opening: Opening, *, afresh: bool = False) -> None:
+    def _open(self, origin: SourceInput, opening: Opening, *, afresh: bool = False) -> None:
         try:
             ladder = self._plan(opening)
         except LadderError as error:
             origin.source.close(str(error))
             return
-        origin.opening = None
         if opening.problem:
             self._advise(opening.problem)
         for reason in ladder.reasons:
@@ -347,21 +248,21 @@ class Pipeline:
         lineup = self._lineup
         if lineup is None or afresh or lineup.window.ended or not lineup.fits(ladder, opening):
             lineup = self._new_lineup(ladder, opening, buffered)
-            self._shift = -first_time
+            shift = -first_time
         else:
             start = max(lineup.schedule.end_time, self._media_now() - buffered)
-            self._shift = -(-start // 90) * 90 - first_time  # ffmpeg is fed whole milliseconds
+            shift = -(-start // 90) * 90 - first_time  # ffmpeg is fed whole milliseconds
         run = lineup.begin_run(ladder, opening)
-        self._start_encoder(lineup, ladder, opening, run)
-        self._gap, self._last_keyframe, self._strikes = 0, None, 0
-        self._group.clear()
+        encoder = self._start_encoder(lineup, ladder, opening, run, shift)
+        self._strikes = 0
+        origin.go_on_air(lineup, encoder, shift)
         self._spawn(self._make_silence(lineup))
         self._listener.on_live()
         for frame in opening.frames:
             if isinstance(frame, VideoFrame):
-                self.take_video(origin, frame)
+                origin.on_video(frame)
             else:
-                self.take_audio(origin, frame)
+                origin.on_audio(frame)
 
     def _plan(self, opening: Opening) -> Ladder:
         speed = self._toolbox.choice.speed if self._toolbox is not None else EncodingSpeed(0.0)
@@ -393,26 +294,25 @@ class Pipeline:
         log.info("broadcast", session=lineup.window.session, variants=[v.name for v in ladder.variants])
         return lineup
 
-    def _start_encoder(self, lineup: Lineup, ladder: Ladder, opening: Opening, run: int) -> None:
+    def _start_encoder(self, lineup: Lineup, ladder: Ladder, opening: Opening, run: int, shift: int) -> Encoder | None:
         if not outputs(ladder):
-            return
-        encoding = _Encoding(lineup, self._clock)
+            return None
+        encoder = None
+        encoding = self._encoding = _Encoding(lineup, self._clock)
         if self._toolbox is not None:
-            video = opening.video if opening.video_info is not None else None
-            audio = opening.audio if opening.audio_info is not None else None
-            choice = self._toolbox.choice.name
-            encoding.encoder = Encoder(
+            first = opening.first_keyframe
+            encoder = encoding.encoder = Encoder(
                 self._toolbox.binary,
                 ladder,
-                choice,
-                video,
-                audio,
+                self._toolbox.choice.name,
+                opening.video if opening.video_info is not None else None,
+                opening.audio if opening.audio_info is not None else None,
                 encoding,
-                grid_origin=(opening.first_keyframe.pts if opening.first_keyframe else 0) + self._shift,
+                grid_origin=first.pts + shift if first is not None else 0,
                 advise=self._advise,
             )
-        self._encoding = encoding
         self._queue(self._begin_encoding(encoding, run))
+        return encoder
 
     def _end_run(self) -> None:
         """Ends what is on air; a no-op when nothing is. Passthrough renditions are complete at once, others when
@@ -424,8 +324,8 @@ class Pipeline:
         self._encoding = None
         if encoding is not None:
             self._queue(self._end_encoding(encoding))
-        if self._last_keyframe is not None and self._gap:
-            self._interval = self._gap / TIMESCALE
+        if self._input is not None and self._input.on_air and self._input.longest_gap:
+            self._interval = self._input.longest_gap / TIMESCALE
 
     def _hold(self, reason: str) -> None:
         """Nothing comes any more: the slate takes over."""
@@ -439,38 +339,19 @@ class Pipeline:
 
     # Keyframes.
 
-    def _note_keyframe(self, frame: VideoFrame) -> None:
-        if self._last_keyframe is not None:
-            self._gap = max(self._gap, frame.pts - self._last_keyframe)
-        self._last_keyframe = frame.pts
-        self._group.clear()
-        if self._input is not None and self._input.source.video is not None:
-            self.stills.add(self._input.source.video, frame.data)
+    def note_keyframe(self, header: VideoHeader, keyframe: bytes) -> None:
+        """A keyframe went by."""
+        self.stills.add(header, keyframe)
 
-    def _changed_inside(self, origin: _Input, frame: VideoFrame) -> bool:
-        """Whether a keyframe brings other parameter sets than the header; then it starts a new run."""
-        header = origin.source.video
-        if header is None:
-            return False
-        renewed = with_parameter_sets(header, frame.data)
-        if renewed is header:
-            return False
-        origin.source.video = renewed
-        self.renew(origin, renewed, origin.source.audio)
-        origin.on_video(frame)
-        return True
-
-    def _keyframe_missing(self, origin: _Input) -> None:
+    def keyframe_missing(self, origin: SourceInput) -> None:
         """A passthrough segment had to begin without a keyframe."""
         self._strikes += 1
-        if self._gap and self._strikes < KEYFRAME_STRIKES:
-            return
         lineup = self._lineup
-        if lineup is None or origin.source.video is None:
+        if lineup is None or (origin.longest_gap and self._strikes < KEYFRAME_STRIKES):
             return
         self._interval = lineup.window.target_duration + 0.5
         opening = Opening(origin.source, keyframe_interval=self._interval)
-        for frame in list(self._group):
+        for frame in origin.group:
             if isinstance(frame, VideoFrame):
                 opening.on_video(frame)
             else:
@@ -580,7 +461,7 @@ class Pipeline:
             self._stills_made = now
             self._spawn(self._render_stills())
 
-    def _wait_for(self, origin: _Input) -> None:
+    def _wait_for(self, origin: SourceInput) -> None:
         """A source is connected and gives nothing to show: the slate, until its next keyframe."""
         lineup = self._lineup
         if lineup is None or lineup.window.ended or self._slate is not None:

@@ -68,16 +68,20 @@ class Schedule:
         """The time of the newest boundary."""
         self.overdue = 0
         """When audio reaches this time, the pictures have stalled: see `audio_passed`."""
+        self.quiet_until = 0
+        """No picture before this time, unless it is a keyframe, can start a part: it need not be shown to `video`,
+        as long as `last_time` is kept up."""
+        self.last_time = 0
+        """Presentation time of the leading track's last frame."""
+        self.offset = 0
+        """What is added to a decode time to get the time that the schedule counts in."""
         self._next_segment = 0
         self._run = -1
         self._ended = True
         self._first = True
         self._run_ends: dict[int, int] = {}
-        self._last_time = 0
         self._origin = 0
         self._own_grid = False
-        self._offset = 0
-        self._last_dts = 0
         self._frame = DEFAULT_FRAME
         self._segment_start = 0
         self._keyframe_time = 0
@@ -134,21 +138,22 @@ class Schedule:
         self._frame = DEFAULT_FRAME
         self._longest_gap = 0
         self._first = True
+        self.quiet_until = -1
         return self._run
 
     def video(self, dts: int, pts: int, keyframe: bool) -> bool:
         """Takes a picture of the leading track; returns whether it starts a new part."""
         if self._first:
-            self._offset = pts - dts
-        else:
-            self._note_distance(dts - self._last_dts)
-        self._last_dts = dts
-        return self._advance(dts + self._offset, keyframe)
+            self.offset = pts - dts
+        time = dts + self.offset
+        if not self._first:
+            self._note_distance(time - self.last_time)
+        return self._advance(time, keyframe)
 
     def audio(self, pts: int) -> bool:
         """Takes a frame of an audio track that leads, because there is no video."""
         if not self._first:
-            self._note_distance(pts - self._last_time)
+            self._note_distance(pts - self.last_time)
         return self._advance(pts, True)
 
     def audio_passed(self, pts: int) -> bool:
@@ -163,8 +168,8 @@ class Schedule:
         """Ends the run where the leading track's last frame ends."""
         if not self._ended:
             self._ended = True
-            end = max(self._last_time + self._frame, self.end_time)
-            if not self._first and self._last_time < self.part_start:  # pictures have stalled, sound went on
+            end = max(self.last_time + self._frame, self.end_time)
+            if not self._first and self.last_time < self.part_start:  # pictures have stalled, sound went on
                 end = max(end, self.part_start + self.part_target)
             self._run_ends = {self._run: end} | {
                 run: end for run, end in self._run_ends.items() if run > self._run - MAX_RUNS
@@ -178,7 +183,7 @@ class Schedule:
         return self.target_duration * TIMESCALE + SEGMENT_SLACK
 
     def _advance(self, time: int, keyframe: bool) -> bool:
-        self._last_time = time
+        self.last_time = time
         if self._first:
             self._first = False
             self._origin = self._keyframe_time = time
@@ -231,3 +236,9 @@ class Schedule:
         self.part_start = time
         self.overdue = time + self.part_target + STALL_SLACK
         self._boundaries.append(Boundary(self.head, time, number, part, self._run))
+        # Two frames early, because the distance between frames may change meanwhile.
+        quiet = min(time + self.part_target, self._segment_start + self._limit()) - 2 * self._frame
+        if self._own_grid:
+            next_cell = self._grid(self._segment_start) + 1
+            quiet = min(quiet, self._origin + next_cell * self.segment_target - GRID_SLACK)
+        self.quiet_until = quiet

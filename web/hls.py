@@ -20,7 +20,7 @@ from weakref import WeakKeyDictionary
 from aiohttp import web
 
 from transcoder.window import LiveWindow, Rendered, Rendition, Standing, Waiter
-from web.addresses import TRUSTED_PROXIES, player_id
+from web.addresses import client_address, player_id
 from web.pages import accepts_gzip
 
 PREFIX = "/hls/"
@@ -41,9 +41,10 @@ MANIFEST_TYPE = "application/dash+xml"
 FOREVER = "public, max-age=31536000, immutable"
 MOMENT = "public, max-age=1"
 
-_MEDIA_FILE = re.compile(r"([0-9a-zA-Z]{1,32})-(?:(init\d{1,9}\.mp4)|(\d{1,12})(?:\.(\d{1,6}))?\.m4s)")
-_RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
-_NUMBER = re.compile(rf"\d{{1,{MAX_DIGITS}}}")
+_MEDIA_FILE = re.compile(r"([0-9a-zA-Z]{1,32})-(?:(init\d{1,9}\.mp4)|(\d{1,12})(?:\.(\d{1,6}))?\.m4s)", re.ASCII)
+_RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})", re.ASCII)
+_NUMBER = re.compile(rf"\d{{1,{MAX_DIGITS}}}", re.ASCII)
+_RENDITION = re.compile(r"\d{1,3}", re.ASCII)
 
 
 class Media(Protocol):
@@ -148,7 +149,7 @@ class Hls:
         if window is None:
             return OFFLINE
         parts = path[len(PREFIX) :].split("/")
-        if len(parts) == 2 and parts[0].isdecimal() and len(parts[0]) <= 3:
+        if len(parts) == 2 and _RENDITION.fullmatch(parts[0]):
             rendition = window.rendition(int(parts[0]))
             if rendition is None:
                 return NOT_FOUND
@@ -338,7 +339,7 @@ class _AiohttpRequest:
 
     def __init__(self, request: web.Request) -> None:
         self.method = request.method
-        self.target = request.raw_path[:MAX_TARGET]
+        self.target = request.rel_url.raw_path_qs[:MAX_TARGET]
         self._headers: Mapping[str, str] = request.headers
 
     def header(self, name: str) -> str | None:
@@ -369,8 +370,7 @@ def routes(hls: Hls) -> list[web.RouteDef]:
     """`/hls/*` and the stills, for the aiohttp application."""
 
     async def media(request: web.Request) -> web.Response:
-        peer = request.app[TRUSTED_PROXIES].client(request.remote or "", request.headers.get("X-Forwarded-For", ""))
-        outcome = hls.look_up(_AiohttpRequest(request), peer)
+        outcome = hls.look_up(_AiohttpRequest(request), client_address(request))
         if isinstance(outcome, Pending):
             outcome = await settle(outcome)
         if isinstance(outcome, Stored):

@@ -207,14 +207,15 @@ class HotConnection(asyncio.Protocol):
     def _finish(self, answer: Answer, head: _Head) -> None:
         self._idle_since = self._loop.time()
         body = b"" if head.method == "HEAD" else answer.body
-        if len(body) <= SMALL_BODY:
-            self.transport.write(b"".join((answer.head, self._clock.line, body)))
-        else:
-            self.transport.write(answer.head + self._clock.line)
-            self.transport.write(body)
         connection = head.header("connection")
-        if connection is not None and "close" in connection.lower():
-            self._closing = True
+        self._closing = connection is not None and "close" in connection.lower()
+        fields = answer.head + b"Connection: close\r\n" if self._closing else answer.head
+        if len(body) <= SMALL_BODY:
+            self.transport.write(b"".join((fields, self._clock.line, body)))
+        else:
+            self.transport.write(fields + self._clock.line)
+            self.transport.write(body)
+        if self._closing:
             self.transport.close()
 
     def _hand_over(self) -> None:

@@ -149,8 +149,7 @@ def test_random_bytes_raise_nothing_but_codec_errors(
         ) + frame
     try:
         info = describe_audio(AudioHeader(codec, config), frame)
-    except CodecError as error:
-        assert str(error).endswith(".")
+    except CodecError:
         return
     assert info.sample_rate > 0
     assert 0 < info.channels < 65536

@@ -127,7 +127,7 @@ def test_every_sound_is_decoded_as_from_the_source(encoder: str) -> None:
 
 @pytest.mark.parametrize("encoder", VIDEOS)
 def test_picture_times_and_flags_are_the_source_s(encoder: str) -> None:
-    header, source = video_source(encoder)
+    _, source = video_source(encoder)
     with av.open(BytesIO(video_file(encoder)), format="mp4") as opened:
         packets = [packet for packet in opened.demux(opened.streams[0]) if packet.dts is not None]
         assert opened.streams[0].time_base.denominator == TIMESCALE

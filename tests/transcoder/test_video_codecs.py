@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from fractions import Fraction
 from io import BytesIO
 
@@ -166,8 +167,8 @@ def test_every_truncation_is_refused_or_harmless(codec: VideoCodec) -> None:
     for length in range(len(header.config)):
         try:
             info = describe_video(VideoHeader(codec, header.config[:length]))
-        except CodecError as error:
-            assert str(error).endswith(".")
+        except CodecError:
+            pass
         else:
             assert (info.width, info.height) == (640, 360)
 
@@ -191,10 +192,8 @@ def test_damaged_configurations_raise_nothing_but_codec_errors(data: st.DataObje
     config = bytearray(next(found for found in headers if isinstance(found, VideoHeader)).config)
     for _ in range(data.draw(st.integers(1, 6))):
         config[data.draw(st.integers(0, len(config) - 1))] = data.draw(st.integers(0, 255))
-    try:
-        describe_video(VideoHeader(codec, bytes(config)))
-    except CodecError as error:
-        assert str(error).endswith(".")
+    with contextlib.suppress(CodecError):
+        assert describe_video(VideoHeader(codec, bytes(config))).width > 0
 
 
 def test_how_long_nal_lengths_are() -> None:

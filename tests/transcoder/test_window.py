@@ -27,6 +27,10 @@ def live(
     variants: tuple[Variant, ...] = (),
     done: list[tuple[int, int]] | None = None,
 ) -> LiveWindow:
+    def note(_window: LiveWindow, rendition: Rendition, segment: Segment) -> None:
+        if done is not None:
+            done.append((rendition.number, segment.sequence))
+
     window = LiveWindow(
         session="s",
         epoch=0.0,
@@ -35,7 +39,7 @@ def live(
         size=size,
         renditions=renditions or (VIDEO,),
         variants=variants or (Variant("", 0, None),),
-        on_segment=None if done is None else lambda _, rendition, segment: done.append((rendition.number, segment.sequence)),
+        on_segment=note,
     )
     for rendition in window.renditions:
         rendition.set_init(b"init of %d" % rendition.number)

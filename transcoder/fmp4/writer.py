@@ -52,22 +52,19 @@ class Sample(NamedTuple):
 
 def video_fragment(sequence: int, decode_time: int, samples: Sequence[Sample]) -> bytes:
     """One moof + mdat with video `samples`, the first of which is decoded at `decode_time` (1/90000 s)."""
-    table = struct.pack(
-        f">{4 * len(samples)}I",
-        *(
-            field
-            for duration, offset, sync, data in samples
-            for field in (duration, len(data), SYNC_SAMPLE if sync else DEPENDENT_SAMPLE, offset)
-        ),
-    )
+    fields: list[int] = []
+    for duration, offset, sync, data in samples:
+        fields += (duration, len(data), SYNC_SAMPLE if sync else DEPENDENT_SAMPLE, offset)
+    table = struct.pack(f">{len(fields)}I", *fields)
     return _fragment(sequence, decode_time, _TRUN_VIDEO, table, samples)
 
 
 def audio_fragment(sequence: int, decode_time: int, samples: Sequence[Sample]) -> bytes:
     """One moof + mdat with audio `samples`, the first of which starts at `decode_time` (in samples)."""
-    table = struct.pack(
-        f">{2 * len(samples)}I", *(field for sample in samples for field in (sample.duration, len(sample.data)))
-    )
+    fields: list[int] = []
+    for sample in samples:
+        fields += (sample.duration, len(sample.data))
+    table = struct.pack(f">{len(fields)}I", *fields)
     return _fragment(sequence, decode_time, _TRUN_AUDIO, table, samples)
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import shutil
 import time
 from collections.abc import Sequence
@@ -21,6 +20,9 @@ import structlog
 
 MAX_QUEUED_BYTES = 64 * 1024 * 1024
 """Media waiting to be written. A disk slower than the stream loses segments here, and memory still has them."""
+
+MAX_QUEUED_JOBS = 4096
+"""Objects waiting to be written or deleted. What is not deleted stays until the next start."""
 
 CLOSE_SECONDS = 2.0
 """How long `aclose` lets the queue drain."""
@@ -54,6 +56,7 @@ class DiskStore:
         self._complained = float("-inf")
         self._pool = ThreadPoolExecutor(1, "segments")
         self._task: asyncio.Task[None] | None = None
+        self._closed = False
 
     async def start(self) -> None:
         """Creates the folder, empties it and starts the writer. Raises OSError when it cannot be written."""
@@ -63,7 +66,7 @@ class DiskStore:
     def put(self, key: str, chunks: Sequence[bytes | memoryview]) -> None:
         """See `SegmentStore`."""
         size = sum(map(len, chunks))
-        if self._queued_bytes + size > self._max_queued_bytes:
+        if self._queued_bytes + size > self._max_queued_bytes or self._queue.qsize() >= MAX_QUEUED_JOBS:
             self._complain(f"The disk under {self._folder} is too slow: a segment of {size} bytes was not written.")
             return
         self._queued_bytes += size
@@ -71,17 +74,19 @@ class DiskStore:
 
     def delete(self, keys: Sequence[str]) -> None:
         """See `SegmentStore`."""
-        self._queue.put_nowait(_Delete(tuple(keys)))
+        if self._queue.qsize() < MAX_QUEUED_JOBS:
+            self._queue.put_nowait(_Delete(tuple(keys)))
 
     async def get(self, key: str) -> bytes | None:
         """See `SegmentStore`. Keys are our own, but a name that leaves the folder is refused all the same."""
         path = (self._folder / key).resolve()
-        if not path.is_relative_to(self._folder.resolve()):
+        if self._closed or not path.is_relative_to(self._folder.resolve()):
             return None
         return await asyncio.get_running_loop().run_in_executor(self._pool, _read, path)
 
     async def aclose(self) -> None:
         """See `SegmentStore`."""
+        self._closed = True
         if self._task is not None:
             self._queue.put_nowait(None)
             with contextlib.suppress(TimeoutError, asyncio.CancelledError):
@@ -121,15 +126,13 @@ class DiskStore:
         path = self._folder / job.key
         temporary = path.with_name(path.name + TEMPORARY_SUFFIX)
         try:
-            file = temporary.open("wb", buffering=0)
+            file = temporary.open("wb")
         except FileNotFoundError:
             path.parent.mkdir(parents=True, exist_ok=True)
-            file = temporary.open("wb", buffering=0)
+            file = temporary.open("wb")
         try:
             with file:
-                written = os.writev(file.fileno(), job.chunks) if job.chunks else 0
-                if written < job.size:  # a full disk, or a signal: the rest in one piece
-                    file.write(b"".join(job.chunks)[written:])
+                file.writelines(job.chunks)
             temporary.replace(path)
         except OSError:
             temporary.unlink(missing_ok=True)
