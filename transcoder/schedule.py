@@ -191,6 +191,7 @@ class Schedule:
             return True
         if time <= self.part_start:  # sound has closed its part meanwhile
             return False
+        before = self.head
         longest = self.part_target + PART_SLACK
         while time - self.part_start > longest or time - self._segment_start > self._limit():
             self._cut_without_picture()
@@ -199,9 +200,7 @@ class Schedule:
             self._cut(time, True)
         elif elapsed + self._frame // 2 >= self.part_target or elapsed + self._frame > longest:
             self._cut(time, False)
-        else:
-            return False
-        return True
+        return self.head > before
 
     def _segment_due(self, time: int, keyframe: bool) -> bool:
         elapsed = time - self._segment_start
