@@ -44,7 +44,8 @@ MAX_FRAMERATE = 240.0
 class Opening:
     """Collects headers and frames until the source can be planned for.
 
-    `ready` tells when; then `source_video`, `source_audio` and `frames` hold what is known.
+    `ready` tells when; then `source_video`, `source_audio` and `frames` hold what is known. Of a track that cannot be
+    used there is nothing, and `problem` says why.
     """
 
     def __init__(self, source: LiveSource, *, keyframe_interval: float | None = None) -> None:
@@ -94,7 +95,7 @@ class Opening:
             self.frames = [frame for frame in self.frames if isinstance(frame, AudioFrame)]
         if self.audio_info is None:
             self.frames = [frame for frame in self.frames if isinstance(frame, VideoFrame)]
-        return bool(self.frames)
+        return bool(self.frames or self.problem)
 
     @property
     def source_video(self) -> SourceVideo | None:

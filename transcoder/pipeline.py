@@ -232,7 +232,7 @@ class Pipeline:
         try:
             ladder = self._plan(opening)
         except LadderError as error:
-            origin.source.close(str(error))
+            origin.source.close(opening.problem or str(error))
             return
         if opening.problem:
             self._advise(opening.problem)
@@ -330,11 +330,9 @@ class Pipeline:
     def _hold(self, reason: str) -> None:
         """Nothing comes any more: the slate takes over."""
         lineup = self._lineup
-        if lineup is None or lineup.window.ended or not lineup.schedule.open:
-            self._listener.on_hold(reason)
-            return
-        self._end_run()
-        self._slate = asyncio.create_task(self._play_slate(lineup), name="slate")
+        if lineup is not None and not lineup.window.ended and self._slate is None:
+            self._end_run()
+            self._slate = self._spawn(self._play_slate(lineup))
         self._listener.on_hold(reason)
 
     # Keyframes.
@@ -367,10 +365,11 @@ class Pipeline:
         """Runs `work` after all that was queued before."""
         self._lane = asyncio.create_task(_after(self._lane, work), name="encoder lane")
 
-    def _spawn(self, work: Coroutine[None, None, None]) -> None:
+    def _spawn(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
         job = asyncio.create_task(work)
         self._jobs.add(job)
         job.add_done_callback(self._jobs.discard)
+        return job
 
     async def _begin_encoding(self, encoding: _Encoding, run: int) -> None:
         encoding.lineup.begin_encoded(run)
@@ -469,7 +468,7 @@ class Pipeline:
         if origin.opening is None:
             self.renew(origin, origin.source.video, origin.source.audio)
         self._end_run()
-        self._slate = asyncio.create_task(self._play_slate(lineup), name="slate")
+        self._slate = self._spawn(self._play_slate(lineup))
         self._listener.on_hold("The encoder is connected but sends nothing that can be shown.")
 
     async def _render_stills(self) -> None:

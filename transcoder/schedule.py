@@ -86,6 +86,7 @@ class Schedule:
         self._segment_start = 0
         self._keyframe_time = 0
         self._longest_gap = 0
+        self._bare = False
 
     @property
     def open(self) -> bool:
@@ -195,10 +196,17 @@ class Schedule:
         longest = self.part_target + PART_SLACK
         while time - self.part_start > longest or time - self._segment_start > self._limit():
             self._cut_without_picture()
+        if self._bare and not self._own_grid:
+            # The open part has no picture yet: this is its first, and to cut here would leave it empty.
+            self._bare = False
+            if keyframe:
+                self._note_gap(time)
+            return self.head > before
         elapsed = time - self.part_start
         if self._segment_due(time, keyframe):
             self._cut(time, True)
-        elif elapsed + self._frame // 2 >= self.part_target or elapsed + self._frame > longest:
+        elif elapsed + self._frame // 2 >= self.part_target or elapsed + self._frame * 5 // 4 > longest:
+            # The next picture may come a quarter of a frame late, and the part must not exceed PART-TARGET then.
             self._cut(time, False)
         return self.head > before
 
@@ -207,13 +215,16 @@ class Schedule:
         if self._own_grid:
             return self._grid(time) > self._grid(self._segment_start)
         if keyframe:
-            self._longest_gap = max(self._longest_gap, time - self._keyframe_time)
-            self._keyframe_time = time
+            self._note_gap(time)
             # Before a gap was seen the next one is taken to be as long as a segment.
             expected = self._longest_gap or self.segment_target
             return elapsed + GRID_SLACK >= self.segment_target or elapsed + expected > self._limit()
         # No keyframe in time: TARGETDURATION is a promise, a keyframe at the start of a segment is a courtesy.
         return elapsed + self._frame > self._limit()
+
+    def _note_gap(self, time: int) -> None:
+        self._longest_gap = max(self._longest_gap, time - self._keyframe_time)
+        self._keyframe_time = time
 
     def _grid(self, time: int) -> int:
         return (time - self._origin + GRID_SLACK) // self.segment_target
@@ -223,6 +234,7 @@ class Schedule:
         time = min(self.part_start + self.part_target, self._segment_start + self._limit())
         late = time + self.part_target + PART_SLACK - self._segment_start > self._limit()
         self._cut(time, late or (self._own_grid and self._grid(time) > self._grid(self._segment_start)))
+        self._bare, self.quiet_until = True, -1
 
     def _cut(self, time: int, segment: bool) -> None:
         if segment:
@@ -231,6 +243,7 @@ class Schedule:
             self._segment_start = time
         else:
             number, part = self._boundaries[-1].segment, self._boundaries[-1].part + 1
+        self._bare = False
         self.head += 1
         self.part_start = time
         self.overdue = time + self.part_target + STALL_SLACK
