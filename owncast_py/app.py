@@ -31,9 +31,10 @@ from owncast_py.config import Config, Variant
 from owncast_py.credentials import Credentials
 from owncast_py.errors import StartError
 from transcoder import encoders, ffmpeg_binary
+from transcoder.encoder_lane import Toolbox
 from transcoder.errors import EncoderError
 from transcoder.ladder import VariantSettings
-from transcoder.pipeline import Pipeline, PipelineSettings, Toolbox
+from transcoder.pipeline import Pipeline, PipelineSettings
 from transcoder.segment_store.disk import DiskStore
 from transcoder.window import LiveWindow
 from web.api.owncast.config import Instance

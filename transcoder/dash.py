@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
+from itertools import pairwise
 from typing import TYPE_CHECKING
 from xml.sax.saxutils import quoteattr
 
@@ -129,7 +130,8 @@ def _representation(session: str, rendition: Rendition, segments: Sequence[Segme
     }
     lines = [f"<Representation {_attributes(attributes)}>", f"<SegmentTemplate {_attributes(template)}>"]
     lines.append("<SegmentTimeline>")
-    for segment in segments:
-        start, end = (time * timescale // TIMESCALE for time in (segment.start, segment.start + segment.duration))
-        lines.append(f'<S t="{start}" d="{end - start}"/>')
+    # Rounded up, because `start` was rounded down: this gives back the very sample that tfdt names.
+    starts = [-(-segment.start * timescale // TIMESCALE) for segment in segments]
+    end = -(-(segments[-1].start + segments[-1].duration) * timescale // TIMESCALE)
+    lines += [f'<S t="{start}" d="{following - start}"/>' for start, following in pairwise([*starts, end])]
     return [*lines, "</SegmentTimeline>", "</SegmentTemplate>", "</Representation>"]

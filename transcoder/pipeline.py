@@ -4,8 +4,7 @@ Owns the current source, the lineup it fills, its ffmpeg, and what happens at th
 off, stalls, changes its codec settings, comes back or is replaced. Frames go straight through, synchronously:
 source → schedule → packagers → window; ffmpeg gets the same frames beside that, and nothing ever waits for it.
 
-Changes of encoder happen one after the other in `_lane`, so a rendition has received all of the old ffmpeg's frames
-before the first of the new one.
+Changes of ffmpeg are `transcoder.encoder_lane`'s, the slate is `transcoder.holding`'s.
 """
 
 from __future__ import annotations
@@ -20,20 +19,18 @@ from typing import Protocol
 
 import structlog
 
-from ingest.source import TIMESCALE, AudioFrame, AudioHeader, LiveSource, VideoFrame, VideoHeader
-from transcoder.command import outputs
-from transcoder.encoders import EncoderChoice
-from transcoder.errors import EncoderError, LadderError
-from transcoder.ffmpeg_binary import FfmpegBinary
+from ingest.source import TIMESCALE, AudioHeader, LiveSource, VideoFrame, VideoHeader
+from transcoder.encoder_lane import EncoderLane, Toolbox
+from transcoder.errors import LadderError
+from transcoder.holding import Holding
 from transcoder.input import SourceInput
 from transcoder.ladder import EncodingSpeed, Ladder, VariantSettings, plan
 from transcoder.levels import LEVELS
 from transcoder.lineup import Lineup
 from transcoder.opening import Opening
-from transcoder.process import Encoder
-from transcoder.segment_store import SegmentStore
-from transcoder.segments import Segment, segment_name
-from transcoder.slate import FRAMERATE, Slate, SlatePlayer, make_silence, make_slate, offers
+from transcoder.segment_store import SegmentStore, keep
+from transcoder.segments import Segment
+from transcoder.slate import make_silence
 from transcoder.stills import Stills, render
 from transcoder.window import LiveWindow, Rendition
 
@@ -47,12 +44,7 @@ STALL_SECONDS = 3.0
 SETTLE_SECONDS = 3.0
 """How long the multivariant playlist waits for renditions that ffmpeg makes."""
 
-DOWN_SECONDS = 4.0
-"""How long renditions wait for an ffmpeg that died: a new one makes up for what was missed, unless it takes longer."""
-
 STILLS_SECONDS = 20.0
-STORED_WINDOWS = 3
-"""Segments stay in the store for this many playlists' lengths."""
 
 KEYFRAME_STRIKES = 3
 """Late keyframes forgiven to a source that has kept its interval before."""
@@ -69,14 +61,6 @@ class PipelineSettings:
     slate_text: str = "Be right back"
 
 
-@dataclass(frozen=True, slots=True)
-class Toolbox:
-    """A working ffmpeg and the encoder chosen for it."""
-
-    binary: FfmpegBinary
-    choice: EncoderChoice
-
-
 class PipelineListener(Protocol):
     """Who hears what becomes of the broadcast. Calls are synchronous and must not block."""
 
@@ -88,35 +72,6 @@ class PipelineListener(Protocol):
 
     def on_advice(self, sentence: str) -> None:
         """Something the owner should know or do."""
-
-
-@dataclass(slots=True, eq=False)
-class _Encoding:
-    """One ffmpeg and the lineup that its frames are for (an EncoderListener)."""
-
-    lineup: Lineup
-    clock: Callable[[], float]
-    encoder: Encoder | None = None
-    down_since: float | None = None
-
-    def on_video_header(self, output: int, header: VideoHeader) -> None:
-        self.lineup.encoded_video_header(output, header)
-
-    def on_audio_header(self, output: int, header: AudioHeader) -> None:
-        self.lineup.encoded_audio_header(output, header)
-
-    def on_video(self, output: int, frame: VideoFrame) -> None:
-        self.lineup.encoded_video(output, frame)
-
-    def on_audio(self, output: int, frame: AudioFrame) -> None:
-        self.lineup.encoded_audio(output, frame)
-
-    def on_down(self, reason: str) -> None:
-        self.down_since = self.clock()
-
-    def on_up(self) -> None:
-        self.down_since = None
-        self.lineup.fail_encoded(False)
 
 
 class Pipeline:
@@ -142,12 +97,10 @@ class Pipeline:
         self._clock, self._wall, self._session = clock, wall, session
         self._input: SourceInput | None = None
         self._lineup: Lineup | None = None
-        self._encoding: _Encoding | None = None
-        self._lane: asyncio.Task[None] | None = None
-        self._slate: asyncio.Task[None] | None = None
+        self._lane = EncoderLane(toolbox, self._advise, clock)
+        self._holding = Holding(self._lane, self._level, settings.slate_text, clock)
         self._watch: asyncio.Task[None] | None = None
         self._jobs: set[asyncio.Task[None]] = set()
-        self._epoch = 0.0
         self._window_began = 0.0
         self._stills_made = float("-inf")
         self._interval: float | None = None
@@ -162,7 +115,7 @@ class Pipeline:
     @property
     def encoder_pid(self) -> int | None:
         """The process id of the running ffmpeg."""
-        return self._encoding.encoder.pid if self._encoding and self._encoding.encoder else None
+        return self._lane.pid
 
     @property
     def silent_for(self) -> float:
@@ -180,6 +133,7 @@ class Pipeline:
             self._watch.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._watch
+        await self._holding.aclose()
         for job in list(self._jobs):
             job.cancel()
         await asyncio.gather(*self._jobs, return_exceptions=True)
@@ -196,10 +150,9 @@ class Pipeline:
         """The show is over: the window gets its ENDLIST, and ffmpeg ends."""
         self._input = None
         lineup = self._lineup
-        self._stop_slate()
+        self._holding.stop()
         self._end_run()
-        if self._lane is not None:
-            await self._lane
+        await self._lane.settled()
         if lineup is not None and not lineup.window.ended:
             lineup.window.end()
             log.info("closed", what="broadcast", session=lineup.window.session, reason=reason)
@@ -238,7 +191,7 @@ class Pipeline:
             self._advise(opening.problem)
         for reason in ladder.reasons:
             self._advise(reason)
-        self._stop_slate()
+        self._holding.stop()
         self._end_run()
         first = opening.frames[0]
         first_time = first.dts if isinstance(first, VideoFrame) else first.pts
@@ -250,10 +203,10 @@ class Pipeline:
             lineup = self._new_lineup(ladder, opening, buffered)
             shift = -first_time
         else:
-            start = max(lineup.schedule.end_time, self._media_now() - buffered)
+            start = max(lineup.schedule.end_time, self._holding.media_now() - buffered)
             shift = -(-start // 90) * 90 - first_time  # ffmpeg is fed whole milliseconds
         run = lineup.begin_run(ladder, opening)
-        encoder = self._start_encoder(lineup, ladder, opening, run, shift)
+        encoder = self._lane.begin(lineup, ladder, opening, run, shift)
         self._strikes = 0
         origin.go_on_air(lineup, encoder, shift)
         self._spawn(self._make_silence(lineup))
@@ -277,15 +230,15 @@ class Pipeline:
     def _new_lineup(self, ladder: Ladder, opening: Opening, buffered: int) -> Lineup:
         old = self._lineup
         if old is not None and not old.window.ended:
-            self._queue(self._end_window(old))
-        self._epoch = self._clock() - buffered / TIMESCALE
+            self._lane.close_window(old)
+        self._holding.begin_broadcast(self._clock() - buffered / TIMESCALE)
         lineup = Lineup(
             ladder,
             opening,
             self._level,
             session=self._session(),
             epoch=self._wall() - buffered / TIMESCALE,
-            on_segment=self._store_segment,
+            on_segment=self._keep,
         )
         self._lineup = lineup
         self._window_began = self._clock()
@@ -294,45 +247,23 @@ class Pipeline:
         log.info("broadcast", session=lineup.window.session, variants=[v.name for v in ladder.variants])
         return lineup
 
-    def _start_encoder(self, lineup: Lineup, ladder: Ladder, opening: Opening, run: int, shift: int) -> Encoder | None:
-        if not outputs(ladder):
-            return None
-        encoder = None
-        encoding = self._encoding = _Encoding(lineup, self._clock)
-        if self._toolbox is not None:
-            first = opening.first_keyframe
-            encoder = encoding.encoder = Encoder(
-                self._toolbox.binary,
-                ladder,
-                self._toolbox.choice.name,
-                opening.video if opening.video_info is not None else None,
-                opening.audio if opening.audio_info is not None else None,
-                encoding,
-                grid_origin=first.pts + shift if first is not None else 0,
-                advise=self._advise,
-            )
-        self._queue(self._begin_encoding(encoding, run))
-        return encoder
-
     def _end_run(self) -> None:
         """Ends what is on air; a no-op when nothing is. Passthrough renditions are complete at once, others when
         ffmpeg has given what it has."""
-        lineup, encoding = self._lineup, self._encoding
+        lineup = self._lineup
         if lineup is None or not lineup.schedule.open:
             return
         lineup.end_run()
-        self._encoding = None
-        if encoding is not None:
-            self._queue(self._end_encoding(encoding))
+        self._lane.end()
         if self._input is not None and self._input.on_air and self._input.longest_gap:
             self._interval = self._input.longest_gap / TIMESCALE
 
     def _hold(self, reason: str) -> None:
         """Nothing comes any more: the slate takes over."""
         lineup = self._lineup
-        if lineup is not None and not lineup.window.ended and self._slate is None:
+        if lineup is not None and not lineup.window.ended and not self._holding.showing:
             self._end_run()
-            self._slate = self._spawn(self._play_slate(lineup))
+            self._holding.show(lineup)
         self._listener.on_hold(reason)
 
     # Keyframes.
@@ -361,36 +292,10 @@ class Pipeline:
 
     # What runs beside the frames.
 
-    def _queue(self, work: Coroutine[None, None, None]) -> None:
-        """Runs `work` after all that was queued before."""
-        self._lane = asyncio.create_task(_after(self._lane, work), name="encoder lane")
-
-    def _spawn(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
+    def _spawn(self, work: Coroutine[None, None, None]) -> None:
         job = asyncio.create_task(work)
         self._jobs.add(job)
         job.add_done_callback(self._jobs.discard)
-        return job
-
-    async def _begin_encoding(self, encoding: _Encoding, run: int) -> None:
-        encoding.lineup.begin_encoded(run)
-        if encoding.encoder is None:
-            self._advise("There is no working ffmpeg, so only what needs no transcoding is shown.")
-            encoding.lineup.fail_encoded(True)
-            return
-        try:
-            await encoding.encoder.start()
-        except EncoderError as error:
-            self._advise(str(error))
-            encoding.lineup.fail_encoded(True)
-
-    async def _end_encoding(self, encoding: _Encoding) -> None:
-        if encoding.encoder is not None:
-            await encoding.encoder.aclose()
-        encoding.lineup.fail_encoded(False)
-        encoding.lineup.finish_encoded()
-
-    async def _end_window(self, lineup: Lineup) -> None:
-        lineup.window.end()
 
     async def _make_silence(self, lineup: Lineup) -> None:
         silences = {
@@ -398,37 +303,6 @@ class Pipeline:
             for number, (header, info) in lineup.audio_formats.items()
         }
         lineup.set_silence(silences)
-
-    async def _play_slate(self, lineup: Lineup) -> None:
-        """Shows the slate, in real time, until it is cancelled."""
-        if self._lane is not None:
-            await asyncio.shield(self._lane)
-        slates: dict[int, Slate] = {}
-        for number, info in lineup.video_formats.items():
-            if offers(info.codec):
-                with contextlib.suppress(EncoderError):
-                    slates[number] = await asyncio.to_thread(
-                        make_slate, info.codec, info.width, info.height, self._level.segment, self._settings.slate_text
-                    )
-        silences = {
-            number: await asyncio.to_thread(make_silence, header, info)
-            for number, (header, info) in lineup.audio_formats.items()
-        }
-        start = -(-lineup.schedule.end_time // 90) * 90
-        lineup.begin_slate(slates, silences)
-        player = SlatePlayer(start, self._level.segment * FRAMERATE)
-        while True:
-            for number in player.due(self._media_now()):
-                lineup.play_slate(player, number, slates, silences)
-            await asyncio.sleep(1 / FRAMERATE)
-
-    def _stop_slate(self) -> None:
-        if self._slate is None:
-            return
-        self._slate.cancel()
-        self._slate = None
-        if self._lineup is not None and self._lineup.schedule.open:
-            self._lineup.end_slate()
 
     async def _watching(self) -> None:
         while True:
@@ -453,9 +327,7 @@ class Pipeline:
                 self._wait_for(origin)
         if lineup is not None and not lineup.window.settled and now - self._window_began >= SETTLE_SECONDS:
             lineup.window.settle()
-        encoding = self._encoding
-        if encoding is not None and encoding.down_since is not None and now - encoding.down_since >= DOWN_SECONDS:
-            encoding.lineup.fail_encoded(True)
+        self._lane.tick(now)
         if self.stills.keyframes and now - self._stills_made >= STILLS_SECONDS:
             self._stills_made = now
             self._spawn(self._render_stills())
@@ -463,12 +335,12 @@ class Pipeline:
     def _wait_for(self, origin: SourceInput) -> None:
         """A source is connected and gives nothing to show: the slate, until its next keyframe."""
         lineup = self._lineup
-        if lineup is None or lineup.window.ended or self._slate is not None:
+        if lineup is None or lineup.window.ended or self._holding.showing:
             return
         if origin.opening is None:
             self.renew(origin, origin.source.video, origin.source.audio)
         self._end_run()
-        self._slate = self._spawn(self._play_slate(lineup))
+        self._holding.show(lineup)
         self._listener.on_hold("The encoder is connected but sends nothing that can be shown.")
 
     async def _render_stills(self) -> None:
@@ -477,31 +349,12 @@ class Pipeline:
         except Exception as error:
             log.warning("no still", reason=str(error))
 
-    def _media_now(self) -> int:
-        return round((self._clock() - self._epoch) * TIMESCALE)
-
-    def _store_segment(self, window: LiveWindow, rendition: Rendition, segment: Segment) -> None:
-        store = self._store
-        if store is None:
-            return
-        folder = f"{window.session}/{rendition.number}"
-        if segment.init is not None and not segment.gap:
-            if segment.init is not rendition.stored_init:
-                rendition.stored_init = segment.init
-                store.put(f"{folder}/{segment.init.name}", [segment.init.data])
-            store.put(f"{folder}/{segment_name(window.session, segment.sequence)}", segment.chunks())
-        old = segment.sequence - STORED_WINDOWS * window.size
-        if old >= 0:
-            store.delete([f"{folder}/{segment_name(window.session, old)}"])
+    def _keep(self, window: LiveWindow, rendition: Rendition, segment: Segment) -> None:
+        if self._store is not None:
+            keep(self._store, window, rendition, segment)
 
     def _advise(self, sentence: str) -> None:
         if sentence and sentence not in self._advised:
             self._advised.add(sentence)
             log.info("advice", text=sentence)
         self._listener.on_advice(sentence)
-
-
-async def _after(previous: asyncio.Task[None] | None, work: Coroutine[None, None, None]) -> None:
-    if previous is not None:
-        await asyncio.wait([previous])
-    await work
