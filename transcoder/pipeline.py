@@ -113,6 +113,11 @@ class Pipeline:
         return self._lineup.window if self._lineup is not None else None
 
     @property
+    def holding(self) -> bool:
+        """Whether the slate is shown, or about to be."""
+        return self._holding.showing
+
+    @property
     def encoder_pid(self) -> int | None:
         """The process id of the running ffmpeg."""
         return self._lane.pid

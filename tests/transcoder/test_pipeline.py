@@ -375,7 +375,7 @@ async def test_a_break_before_the_slate_is_ready_is_no_break_for_anybody() -> No
         live.publish(source).send(source.during(0, 4))
         assert live.events == ["live", "hold", "live"]
         assert live.breaks(0) == [2]
-        await until(lambda: live.pipeline._slate is None)
+        await until(lambda: not live.pipeline.holding)
 
 
 async def test_a_silent_source_is_held_and_continues_with_its_next_keyframe() -> None:
@@ -410,9 +410,9 @@ async def test_a_silent_source_that_then_leaves_has_one_slate() -> None:
         live.pipeline.tick()
         live.now += 2
         await until(lambda: len(live.breaks(0)) == 1)
-        slate = live.pipeline._slate
+        slate = live.pipeline._holding._task
         publisher.leave()
-        assert live.pipeline._slate is slate
+        assert live.pipeline._holding._task is slate
         count = len(live.positions(0))
         live.now += 2
         await until(lambda: len(live.positions(0)) >= count + 4)
@@ -546,7 +546,7 @@ async def test_the_end_during_the_slate() -> None:
         await until(lambda: len(live.breaks(0)) == 1)
         await live.pipeline.end_broadcast("the encoder did not come back")
         assert live.window.renditions[0].playlist().plain.endswith(b"#EXT-X-ENDLIST\n")
-        assert live.pipeline._slate is None
+        assert not live.pipeline.holding
 
 
 async def test_the_multivariant_playlist_is_settled_in_time() -> None:
