@@ -38,7 +38,8 @@ SELF_DESCRIBING = frozenset({AudioCodec.AC3, AudioCodec.EAC3, AudioCodec.MP3, Au
 COMMON_PROFILES = ("avc1.42", "avc1.4d", "avc1.58", "avc1.64")
 """Baseline, Main, Extended and High: 8 bits, 4:2:0."""
 
-MAX_FRAMERATE = 240.0
+MIN_FRAMERATE, MAX_FRAMERATE = 1.0, 240.0
+"""Frames per second that are believed; parts are made long enough for one frame, so less would make them endless."""
 
 
 class Opening:
@@ -136,7 +137,7 @@ class Opening:
                 width, height = (int(_number(metadata, key)) for key in ("width", "height"))
                 info = describe_video(self.video, width=width, height=height)
                 framerate = info.framerate or _number(metadata, "framerate", "videoframerate")
-                known = framerate if 0 < framerate <= MAX_FRAMERATE else None
+                known = framerate if MIN_FRAMERATE <= framerate <= MAX_FRAMERATE else None
                 self.video_info = VideoInfo(info.codec, info.name, info.width, info.height, known)
         except CodecError as error:
             self.problem = f"The picture cannot be used: {error}"

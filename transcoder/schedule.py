@@ -169,9 +169,13 @@ class Schedule:
         """Ends the run where the leading track's last frame ends."""
         if not self._ended:
             self._ended = True
-            end = max(self.last_time + self._frame, self.end_time)
-            if not self._first and self.last_time < self.part_start:  # pictures have stalled, sound went on
-                end = max(end, self.part_start + self.part_target)
+            end = self.end_time
+            if not self._first:
+                # How long the last frame lasts is a guess, which must not break what was promised.
+                most = min(self.part_start + self.part_target + PART_SLACK, self._segment_start + self._limit())
+                end = max(min(self.last_time + self._frame, most), self.last_time + 1, end)
+                if self.last_time < self.part_start:  # pictures have stalled, sound went on
+                    end = max(end, self.part_start + self.part_target)
             self._run_ends = {self._run: end} | {
                 run: end for run, end in self._run_ends.items() if run > self._run - MAX_RUNS
             }

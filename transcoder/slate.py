@@ -75,7 +75,7 @@ def make_slate(codec: VideoCodec, width: int, height: int, seconds: int, text: s
                 frame.pts = number
                 container.mux(stream.encode(frame))
             container.mux(stream.encode())
-    except (av.FFmpegError, ValueError) as error:
+    except (av.FFmpegError, ValueError, IndexError) as error:
         raise EncoderError(f"The slate of {width}x{height} in {codec} could not be encoded: {error}.") from error
     header, frames = None, []
     for event in FragmentReader().feed(buffer.getvalue()):

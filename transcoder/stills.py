@@ -29,6 +29,8 @@ WEBP_QUALITY = 60
 GIF_COLOURS = 128
 MAX_KEYFRAME = 8 * 1024 * 1024
 """A larger keyframe is not decoded."""
+MAX_PIXELS = 8192 * 4320
+"""Nor is a picture of more pixels: a hostile header can claim a gigabyte of them in a few bytes."""
 
 _DECODERS = {VideoCodec.AVC: "h264", VideoCodec.HEVC: "hevc", VideoCodec.AV1: "libdav1d", VideoCodec.VP9: "vp9"}
 
@@ -94,6 +96,7 @@ def _decode(header: VideoHeader, keyframe: bytes, width: int) -> Image.Image | N
         context = cast(av.VideoCodecContext, av.CodecContext.create(_DECODERS[header.codec], "r"))
         context.extradata = header.config
         context.thread_count = 1
+        context.options = {"max_pixels": str(MAX_PIXELS)}
         for packet in (av.Packet(keyframe), None):
             for frame in context.decode(packet):
                 across, down = _size(frame.width, frame.height, width)

@@ -18,7 +18,6 @@ def files(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-
 async def test_what_is_put_is_kept_whole(tmp_path: Path) -> None:
     store = DiskStore(tmp_path / "hls")
     await store.start()

@@ -63,9 +63,7 @@ def video_samples(source: list[VideoFrame]) -> list[Sample]:
 def video_file(encoder: str) -> bytes:
     header, source = video_source(encoder)
     samples = video_samples(source)
-    parts = [
-        video_fragment(n // PART + 1, source[n].dts, samples[n : n + PART]) for n in range(0, len(samples), PART)
-    ]
+    parts = [video_fragment(n // PART + 1, source[n].dts, samples[n : n + PART]) for n in range(0, len(samples), PART)]
     return video_init(header, describe_video(header, width=WIDTH, height=HEIGHT)) + b"".join(parts)
 
 

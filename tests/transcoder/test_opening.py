@@ -119,9 +119,7 @@ def test_a_flood_ends_every_wait() -> None:
 
 def test_metadata_tells_what_the_header_does_not() -> None:
     header, _, found = recorded("libvpx-vp9")
-    subject = opening(
-        audio=False, expects_audio=False, metadata={"width": 320.0, "height": 180.0, "framerate": 25.0}
-    )
+    subject = opening(audio=False, expects_audio=False, metadata={"width": 320.0, "height": 180.0, "framerate": 25.0})
     subject.video = header
     subject.on_video(next(frame for frame in found if isinstance(frame, VideoFrame)))
     assert subject.ready()

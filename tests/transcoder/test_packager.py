@@ -37,9 +37,7 @@ def avc() -> VideoHeader:
 
 def pictures(times: Sequence[int], keyframes: int = 60, reorder: int = 0) -> list[VideoFrame]:
     """Pictures decoded at `times`, every so many a keyframe, each with bytes of its own."""
-    return [
-        VideoFrame(time, time + reorder, n % keyframes == 0, b"picture %d" % n) for n, time in enumerate(times)
-    ]
+    return [VideoFrame(time, time + reorder, n % keyframes == 0, b"picture %d" % n) for n, time in enumerate(times)]
 
 
 def clock(count: int, rate: float = 30, start: int = 0) -> list[int]:

@@ -346,9 +346,7 @@ async def test_unusual_requests_are_aiohttp_s(
         assert (status, body) == (200, b"init of 0")
 
 
-async def test_files_in_the_store_come_from_there(
-    server: tuple[str, int], window: LiveWindow, world: object
-) -> None:
+async def test_files_in_the_store_come_from_there(server: tuple[str, int], window: LiveWindow, world: object) -> None:
     vars(world)["store"]["gone/1/gone-7.m4s"] = b"kept on disk"
     async with client(server) as hot:
         status, headers, body = await hot.get("/hls/1/gone-7.m4s")
