@@ -52,6 +52,7 @@ check: $(STAMPS)/package $(STAMPS)/dev
 	$(BIN)/lint-imports
 
 bench: setup $(STAMPS)/dev
+	@bench/install-tools.sh
 	$(BIN)/python bench/run.py $(ARGS)
 
 $(STAMPS)/venv:
@@ -86,7 +87,7 @@ endif
 UV_COMPILE = $(UV) pip compile --quiet --universal --generate-hashes --no-header --no-emit-index-url --no-annotate
 
 lock:
-	@test -n '$(UV)' || { echo 'make lock needs uv on the PATH: https://docs.astral.sh/uv/' >&2; exit 1; }
+	@test -n '$(UV)' || { echo 'make lock needs uv on the PATH: pip install uv' >&2; exit 1; }
 	$(UV_COMPILE) --group build pyproject.toml -o requirements.lock
 	$(UV_COMPILE) --group dev pyproject.toml -o requirements-dev.lock
 

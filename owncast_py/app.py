@@ -36,6 +36,7 @@ from transcoder.errors import EncoderError
 from transcoder.ladder import VariantSettings
 from transcoder.pipeline import Pipeline, PipelineSettings
 from transcoder.segment_store.disk import DiskStore
+from transcoder.stills import Still
 from transcoder.window import LiveWindow
 from web.api.owncast.config import Instance
 from web.hls import Hls
@@ -185,12 +186,9 @@ class Stage:
             return None
         return window
 
-    def still(self, name: str) -> bytes | None:
-        """A finished still."""
-        pictures = self.pipeline.stills.pictures
-        if pictures is None:
-            return None
-        return {"thumbnail.jpg": pictures.thumbnail, "preview.gif": pictures.gif, "preview.webp": pictures.webp}[name]
+    async def still(self, name: str) -> bytes | None:
+        """A picture of the stream by its file name."""
+        return await self.pipeline.stills.get(Still(name))
 
     async def stored(self, key: str) -> bytes | None:
         """A segment from the store."""

@@ -24,17 +24,17 @@ from transcoder.encoder_lane import EncoderLane, Toolbox
 from transcoder.errors import LadderError
 from transcoder.holding import Holding
 from transcoder.input import SourceInput
-from transcoder.ladder import EncodingSpeed, Ladder, VariantSettings, plan
+from transcoder.ladder import LONE_KEYFRAME_SECONDS, EncodingSpeed, Ladder, VariantSettings, plan
 from transcoder.levels import LEVELS
 from transcoder.lineup import Lineup
 from transcoder.opening import Opening
 from transcoder.segment_store import SegmentStore, keep
 from transcoder.segments import Segment
 from transcoder.slate import make_silence
-from transcoder.stills import Stills, render
+from transcoder.stills import Stills
 from transcoder.window import LiveWindow, Rendition
 
-TICK_SECONDS = 0.25
+TICK_SECONDS = 1.0
 OPENING_SECONDS = 3.0
 """Wall time after which a source is taken as it is, whatever its metadata promised."""
 
@@ -44,7 +44,6 @@ STALL_SECONDS = 3.0
 SETTLE_SECONDS = 3.0
 """How long the multivariant playlist waits for renditions that ffmpeg makes."""
 
-STILLS_SECONDS = 20.0
 
 KEYFRAME_STRIKES = 3
 """Late keyframes forgiven to a source that has kept its interval before."""
@@ -88,7 +87,7 @@ class Pipeline:
         wall: Callable[[], float] = time.time,
         session: Callable[[], str] = lambda: secrets.token_hex(4),
     ) -> None:
-        self.stills = Stills()
+        self.stills = Stills(clock)
         self._settings = settings
         self._level = LEVELS[settings.latency_level]
         self._toolbox = toolbox
@@ -102,7 +101,6 @@ class Pipeline:
         self._watch: asyncio.Task[None] | None = None
         self._jobs: set[asyncio.Task[None]] = set()
         self._window_began = 0.0
-        self._stills_made = float("-inf")
         self._interval: float | None = None
         self._strikes = 0
         self._advised: set[str] = set()
@@ -128,7 +126,7 @@ class Pipeline:
         return self._clock() - self._input.last_heard if self._input is not None and not self._input.heard else 0.0
 
     async def start(self) -> None:
-        """Begins to watch over sources and stills."""
+        """Begins to watch over sources."""
         self._watch = asyncio.create_task(self._watching(), name="pipeline")
 
     async def aclose(self) -> None:
@@ -247,8 +245,9 @@ class Pipeline:
         )
         self._lineup = lineup
         self._window_began = self._clock()
-        self._stills_made = float("-inf")
         self.stills.forget()
+        if old is not None and self._store is not None:
+            self._store.drop(old.window.session)
         log.info("broadcast", session=lineup.window.session, variants=[v.name for v in ladder.variants])
         return lineup
 
@@ -283,7 +282,9 @@ class Pipeline:
         lineup = self._lineup
         if lineup is None or (origin.longest_gap and self._strikes < KEYFRAME_STRIKES):
             return
-        self._interval = lineup.window.target_duration + 0.5
+        # What comes next must fit: the longest interval that may still be passed through, else anything longer.
+        target = lineup.window.target_duration
+        self._interval = LONE_KEYFRAME_SECONDS if target < LONE_KEYFRAME_SECONDS else target + 0.5
         opening = Opening(origin.source, keyframe_interval=self._interval)
         for frame in origin.group:
             if isinstance(frame, VideoFrame):
@@ -315,7 +316,7 @@ class Pipeline:
             self.tick()
 
     def tick(self) -> None:
-        """What depends on the time that passes: called every quarter of a second."""
+        """What depends on the time that passes: called every second."""
         now = self._clock()
         origin, lineup = self._input, self._lineup
         if origin is not None:
@@ -333,9 +334,6 @@ class Pipeline:
         if lineup is not None and not lineup.window.settled and now - self._window_began >= SETTLE_SECONDS:
             lineup.window.settle()
         self._lane.tick(now)
-        if self.stills.keyframes and now - self._stills_made >= STILLS_SECONDS:
-            self._stills_made = now
-            self._spawn(self._render_stills())
 
     def _wait_for(self, origin: SourceInput) -> None:
         """A source is connected and gives nothing to show: the slate, until its next keyframe."""
@@ -347,12 +345,6 @@ class Pipeline:
         self._end_run()
         self._holding.show(lineup)
         self._listener.on_hold("The encoder is connected but sends nothing that can be shown.")
-
-    async def _render_stills(self) -> None:
-        try:
-            self.stills.pictures = await asyncio.to_thread(render, self.stills.keyframes)
-        except Exception as error:
-            log.warning("no still", reason=str(error))
 
     def _keep(self, window: LiveWindow, rendition: Rendition, segment: Segment) -> None:
         if self._store is not None:

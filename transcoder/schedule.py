@@ -21,7 +21,7 @@ SEGMENT_SLACK = TIMESCALE * 49 // 100
 GRID_SLACK = TIMESCALE // 100
 """How much earlier than its grid point a forced keyframe may come; ffmpeg's expression uses the same value."""
 
-PART_SLACK = TIMESCALE // 20
+PART_SLACK = TIMESCALE * 3 // 100
 """How far a part may exceed its target; PART-TARGET is declared with it. Audio parts end up to a frame late."""
 
 STALL_SLACK = TIMESCALE
@@ -209,7 +209,7 @@ class Schedule:
         elapsed = time - self.part_start
         if self._segment_due(time, keyframe):
             self._cut(time, True)
-        elif elapsed + self._frame // 2 >= self.part_target or elapsed + self._frame * 5 // 4 > longest:
+        elif elapsed + self._frame // 2 > self.part_target or elapsed + self._frame * 5 // 4 > longest:
             # The next picture may come a quarter of a frame late, and the part must not exceed PART-TARGET then.
             self._cut(time, False)
         return self.head > before

@@ -1,7 +1,8 @@
 """The holding slate: what viewers see while the encoder is away, and the silence that goes with it.
 
 Owns making both with PyAV, blocking and meant for a worker thread: one loop of "Be right back" per codec and size, and
-one coded frame of silence per audio format. Playing them in time is `transcoder.pipeline`'s.
+one coded frame of silence per audio format. Playing them in time is `transcoder.holding`'s. PyAV and Pillow are
+imported when they are first needed: they take as much memory as the rest of the server.
 """
 
 from __future__ import annotations
@@ -9,16 +10,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 from io import BytesIO
-from typing import cast
-
-import av
-from av.video.stream import VideoStream
-from PIL import Image, ImageDraw, ImageFont
+from typing import TYPE_CHECKING, cast
 
 from ingest.source import TIMESCALE, AudioCodec, AudioFrame, AudioHeader, VideoCodec, VideoFrame, VideoHeader
 from transcoder.audio_codecs import AudioInfo
 from transcoder.errors import EncoderError
 from transcoder.fmp4.reader import FragmentReader
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 FRAMERATE = 10
 """A still picture needs no more frames per second than parts want."""
@@ -61,6 +61,9 @@ def make_slate(codec: VideoCodec, width: int, height: int, seconds: int, text: s
     """
     if codec not in _ENCODERS:
         raise EncoderError(f"No slate can be made in {codec}; viewers of such a rendition see a gap instead.")
+    import av
+    from av.video.stream import VideoStream
+
     width, height = width - width % 2, height - height % 2
     picture = _picture(width, height, text)
     buffer = BytesIO()
@@ -88,8 +91,11 @@ def make_slate(codec: VideoCodec, width: int, height: int, seconds: int, text: s
     return Slate(header, tuple(frames))
 
 
-def _picture(width: int, height: int, text: str) -> Image.Image:
-    image = Image.new("RGB", (width, height), BACKGROUND)
+def _picture(width: int, height: int, text: str) -> Image:
+    from PIL import Image as Images
+    from PIL import ImageDraw, ImageFont
+
+    image = Images.new("RGB", (width, height), BACKGROUND)
     draw = ImageDraw.Draw(image)
     font = ImageFont.load_default(size=max(min(width // 12, height // 6), 10))
     draw.text((width / 2, height / 2), text, font=font, fill=FOREGROUND, anchor="mm")
@@ -102,14 +108,17 @@ def _picture(width: int, height: int, text: str) -> Image.Image:
 def make_silence(header: AudioHeader, info: AudioInfo) -> bytes | None:
     """One coded frame of silence for a track of this kind, None where that is not possible.
 
-    AAC frames fit only a track of the same object type, and FLAC numbers its frames, so it has no reusable one.
+    AAC frames fit only a track of the same object type (Low Complexity, as encoders send it), and FLAC numbers its
+    frames, so it has no reusable one.
     """
-    if header.codec is AudioCodec.AAC and info.name != "mp4a.40.2":
-        return None
-    name = {AudioCodec.AAC: "aac", AudioCodec.OPUS: "libopus", AudioCodec.AC3: "ac3"}.get(header.codec)
+    if header.codec is AudioCodec.AAC:
+        return _silent_aac(info)
+    name = {AudioCodec.OPUS: "libopus", AudioCodec.AC3: "ac3"}.get(header.codec)
     layout = {1: "mono", 2: "stereo", 6: "5.1"}.get(info.channels)
     if name is None or layout is None:
         return None
+    import av
+
     try:
         context = cast(av.AudioCodecContext, av.CodecContext.create(name, "w"))
         context.sample_rate, context.layout = info.sample_rate, av.AudioLayout(layout)
@@ -127,6 +136,31 @@ def make_silence(header: AudioHeader, info: AudioInfo) -> bytes | None:
     if len(packets) < 2 or context.frame_size != info.samples_per_frame:
         return None
     return bytes(packets[len(packets) // 2])
+
+
+_SINGLE, _PAIR, _LOW = "000", "001", "011"
+_AAC_ELEMENTS = {1: (_SINGLE,), 2: (_PAIR,), 6: (_SINGLE, _PAIR, _PAIR, _LOW)}
+"""Syntactic elements by channel configuration (ISO/IEC 14496-3 table 1.19)."""
+
+
+def _silent_aac(info: AudioInfo) -> bytes | None:
+    """A raw_data_block in which no band holds anything (ISO/IEC 14496-3 §4.4.2.1): silence at any sampling rate."""
+    elements = _AAC_ELEMENTS.get(info.channels)
+    if info.name != "mp4a.40.2" or elements is None:
+        return None
+    gain, tools = "00000000", "000"  # no pulse data, no temporal noise shaping, no gain control
+    window = "0" + "00" + "0" + "000000" + "0"  # one long window, max_sfb 0: no section data and no spectrum follow
+    bits, tags = "", dict.fromkeys(elements, 0)
+    for element in elements:
+        bits += element + f"{tags[element]:04b}"
+        tags[element] += 1
+        if element == _PAIR:
+            bits += "1" + window + "00" + 2 * (gain + tools)  # a common window, no mid/side
+        else:
+            bits += gain + window + tools
+    bits += "111"  # ID_END
+    bits += "0" * (-len(bits) % 8)
+    return int(bits, 2).to_bytes(len(bits) // 8, "big")
 
 
 class SlatePlayer:

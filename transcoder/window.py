@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import gzip
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from enum import Enum
 
 from ingest.source import TIMESCALE
@@ -39,7 +39,7 @@ GZIP_LEVEL = 6
 class Rendered:
     """A playlist as immutable bytes, shared by all who ask for it."""
 
-    __slots__ = ("__weakref__", "_gzip", "etag", "plain")
+    __slots__ = ("_gzip", "etag", "plain")
 
     def __init__(self, text: str, etag: str) -> None:
         self.plain = text.encode()
@@ -143,8 +143,13 @@ class Rendition:
                 self.inits.pop(gone.init.name, None)
 
     def _wake(self) -> None:
+        # Almost all wait for the same part, so each position is looked at once.
+        standings: dict[tuple[int, int | None], Standing] = {}
         for waiter, position in list(self._waiters.items()):
-            if self.standing(*position) is not Standing.WAIT:
+            standing = standings.get(position)
+            if standing is None:
+                standing = standings[position] = self.standing(*position)
+            if standing is not Standing.WAIT:
                 del self._waiters[waiter]
                 waiter()
 
@@ -374,6 +379,3 @@ class LiveWindow:
         if self._manifest is None:
             self._manifest = Rendered(dash.manifest(self), f"{self.session}-d{self._version}")
         return self._manifest
-
-    def __iter__(self) -> Iterator[Rendition]:
-        return iter(self.renditions)

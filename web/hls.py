@@ -15,7 +15,6 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Protocol
-from weakref import WeakKeyDictionary
 
 from aiohttp import web
 
@@ -32,6 +31,9 @@ WAIT_TARGETS = 3
 
 CACHED_TARGETS = 6
 """Answers to blocking requests never change: they may be kept for this many target durations (appendix B.1)."""
+
+MAX_ANSWERS = 256
+"""Rendered answers kept; a moment needs a few for each rendition."""
 
 MAX_TARGET = 2048
 MAX_DIGITS = 12
@@ -53,8 +55,8 @@ class Media(Protocol):
     def window(self) -> LiveWindow | None:
         """The window on air, or the last one while its end is still worth watching."""
 
-    def still(self, name: str) -> bytes | None:
-        """A finished still by its file name."""
+    async def still(self, name: str) -> bytes | None:
+        """A picture of the stream by its file name."""
 
     async def stored(self, key: str) -> bytes | None:
         """A segment that is no longer in memory."""
@@ -67,6 +69,10 @@ class Request(Protocol):
     target: str
     """Path and query as they came."""
 
+    @property
+    def takes_gzip(self) -> bool:
+        """Whether Accept-Encoding allows gzip."""
+
     def header(self, name: str) -> str | None:
         """A header's value by its lower-case name."""
 
@@ -74,13 +80,21 @@ class Request(Protocol):
 class Answer:
     """A complete response. Shared by many requests where it can be."""
 
-    __slots__ = ("_head", "body", "headers", "status")
+    __slots__ = ("_head", "_whole", "_whole_ending", "body", "headers", "status")
 
     def __init__(self, status: int, headers: tuple[tuple[str, str], ...], body: bytes | memoryview = b"") -> None:
         self.status = status
         self.headers = headers
         self.body = body
         self._head: bytes | None = None
+        self._whole = self._whole_ending = b""
+
+    def whole(self, ending: bytes) -> bytes:
+        """Head, `ending` (more header lines and the empty one) and body in one piece, joined once for all who get it
+        with the same ending."""
+        if self._whole_ending is not ending:
+            self._whole, self._whole_ending = b"".join((self.head, ending, self.body)), ending
+        return self._whole
 
     @property
     def head(self) -> bytes:
@@ -128,7 +142,6 @@ TIMED_OUT = _refusal(503, "The stream stands still; ask again.")
 CROWDED = _refusal(503, "Too many players wait here; ask again in a moment.")
 BAD_DIRECTIVE = _refusal(400, "_HLS_msn and _HLS_part must be whole numbers, and _HLS_part needs _HLS_msn.")
 TOO_FAR = _refusal(400, "That position is too far ahead of the playlist.")
-NOT_ALLOWED = _refusal(405, "Media can only be fetched, with GET or HEAD.")
 EXPOSED = (("Access-Control-Expose-Headers", "Content-Length, Content-Range, Date"), *_COMMON)
 
 
@@ -138,13 +151,11 @@ class Hls:
     def __init__(self, media: Media, touch: Callable[[str], None]) -> None:
         self.media = media
         self._touch = touch
-        self._answers: WeakKeyDictionary[Rendered, dict[tuple[str, str, bool], Answer]] = WeakKeyDictionary()
+        self._answers: dict[tuple[Rendered, str, str, bool], Answer] = {}
 
     def look_up(self, request: Request, address: str) -> Outcome:
         """What to answer. `address` is the client's, as far as it is known."""
         path, _, query = request.target.partition("?")
-        if request.method not in ("GET", "HEAD"):
-            return NOT_ALLOWED
         window = self.media.window()
         if window is None:
             return OFFLINE
@@ -161,7 +172,7 @@ class Hls:
             return self._whole(window, request, window.multivariant, PLAYLIST_TYPE)
         if parts == ["stream.mpd"]:
             self._touch(player_id(request.header, query, address))
-            return self._whole(window, request, window.manifest, MANIFEST_TYPE)
+            return self._manifest(window, request)
         return NOT_FOUND
 
     def _whole(
@@ -179,6 +190,17 @@ class Hls:
         if window.playable:
             return finish()
         return Pending(window.wait_playable, window.forget_playable, finish, MULTIVARIANT_SECONDS)
+
+    def _manifest(self, window: LiveWindow, request: Request) -> Outcome:
+        """DASH has no parts: its manifest begins with the first complete segment."""
+        leading = window.renditions[0]
+        if window.ended or leading.standing(0, None) is not Standing.WAIT:
+            return self._whole(window, request, window.manifest, MANIFEST_TYPE)
+
+        def finish() -> Answer:
+            return OFFLINE if window.ended else self._text(window.manifest(), MANIFEST_TYPE, MOMENT, request)
+
+        return self._pending(window, leading, (0, None), finish)
 
     def _playlist(self, window: LiveWindow, rendition: Rendition, request: Request, query: str) -> Outcome:
         directives = _directives(query)
@@ -248,11 +270,9 @@ class Hls:
         )
 
     def _text(self, rendered: Rendered, media_type: str, cache: str, request: Request) -> Answer:
-        compress = accepts_gzip(request.header("accept-encoding") or "")
-        answers = self._answers.get(rendered)
-        if answers is None:
-            answers = self._answers[rendered] = {}
-        answer = answers.get((media_type, cache, compress))
+        compress = request.takes_gzip
+        key = (rendered, media_type, cache, compress)
+        answer = self._answers.get(key)
         if answer is None:
             body = rendered.gzip if compress else rendered.plain
             encoding = (("Content-Encoding", "gzip"),) if compress else ()
@@ -269,7 +289,9 @@ class Hls:
                 ),
                 body,
             )
-            answers[media_type, cache, compress] = answer
+            if len(self._answers) >= MAX_ANSWERS:  # by now most of them are of playlists that have changed since
+                self._answers.clear()
+            self._answers[key] = answer
         known = request.header("if-none-match")
         if known is not None and _matches(known, _tagged(rendered.etag, compress)):
             return _unchanged(_tagged(rendered.etag, compress), cache)
@@ -342,6 +364,10 @@ class _AiohttpRequest:
         self.target = request.rel_url.raw_path_qs[:MAX_TARGET]
         self._headers: Mapping[str, str] = request.headers
 
+    @property
+    def takes_gzip(self) -> bool:
+        return accepts_gzip(self._headers.get("accept-encoding") or "")
+
     def header(self, name: str) -> str | None:
         return self._headers.get(name)
 
@@ -381,7 +407,7 @@ def routes(hls: Hls) -> list[web.RouteDef]:
 
     def still(name: str, media_type: str) -> Callable[[web.Request], Awaitable[web.Response]]:
         async def handler(_request: web.Request) -> web.Response:
-            picture = hls.media.still(name)
+            picture = await hls.media.still(name)
             if picture is None:
                 raise web.HTTPNotFound(text="There is no picture yet; one is made when a stream has begun.")
             return web.Response(body=picture, content_type=media_type, headers={"Cache-Control": "public, max-age=10"})

@@ -19,6 +19,7 @@ import structlog
 
 from web.addresses import TrustedProxies
 from web.hls import CROWDED, MAX_TARGET, PREFIX, TIMED_OUT, Answer, Hls, Pending
+from web.pages import accepts_gzip
 
 MAX_HEAD = 8 * 1024
 """A longer request head is aiohttp's to refuse."""
@@ -39,17 +40,19 @@ class Clock:
     """The Date header (RFC 9110 §6.6.1), rendered once a second."""
 
     def __init__(self) -> None:
-        self.line = b""
+        self.ending = self.closing = b""
+        """How a head ends, on a connection that stays open and on one that does not."""
 
     def tick(self) -> None:
         """A second has passed."""
-        self.line = f"Date: {formatdate(usegmt=True)}\r\n\r\n".encode()
+        self.ending = f"Date: {formatdate(usegmt=True)}\r\n\r\n".encode()
+        self.closing = b"Connection: close\r\n" + self.ending
 
 
 class _Head:
     """The headers of a request. Most requests of a connection have the same ones, so they are read once."""
 
-    __slots__ = ("_fields", "method", "raw", "target")
+    __slots__ = ("_fields", "closes", "method", "raw", "takes_gzip", "target", "unusual")
 
     def __init__(self, raw: bytes) -> None:
         self.raw = raw
@@ -60,14 +63,16 @@ class _Head:
             if not colon or not name or name != name.strip() or name.lower() in self._fields:
                 raise ValueError(name)
             self._fields[name.lower()] = value.strip()
+        fields = self._fields
+        self.takes_gzip = accepts_gzip(fields.get("accept-encoding", ""))
+        self.closes = "close" in fields.get("connection", "").lower()
+        # A body, an upgrade, an expectation, no host: all this is beyond the short way.
+        self.unusual = "host" not in fields or not fields.keys().isdisjoint(
+            ("content-length", "transfer-encoding", "upgrade", "expect")
+        )
 
     def header(self, name: str) -> str | None:
         return self._fields.get(name)
-
-    @property
-    def unusual(self) -> bool:
-        """Whether something about it is beyond this way: a body, an upgrade, an expectation."""
-        return not self._fields.keys().isdisjoint(("content-length", "transfer-encoding", "upgrade", "expect"))
 
 
 class HotConnection(asyncio.Protocol):
@@ -172,7 +177,7 @@ class HotConnection(asyncio.Protocol):
                 self._head = _Head(raw)
             except ValueError:
                 return None
-        return None if self._head.unusual or self._head.header("host") is None else self._head
+        return None if self._head.unusual else self._head
 
     def _wait(self, pending: Pending, head: _Head) -> None:
         if not pending.register(self._ready):
@@ -182,8 +187,10 @@ class HotConnection(asyncio.Protocol):
         self._timer = self._loop.call_later(pending.seconds, self._timed_out)
 
     def _ready(self) -> None:
-        pending, head = self._pending, self._head
-        self._stop_waiting()
+        pending, head, timer = self._pending, self._head, self._timer
+        self._pending = self._timer = None
+        if timer is not None:
+            timer.cancel()
         if pending is not None and head is not None and not self._closing:
             self._finish(pending.finish(), head)
             if self._buffer:
@@ -206,16 +213,16 @@ class HotConnection(asyncio.Protocol):
 
     def _finish(self, answer: Answer, head: _Head) -> None:
         self._idle_since = self._loop.time()
-        body = b"" if head.method == "HEAD" else answer.body
-        connection = head.header("connection")
-        self._closing = connection is not None and "close" in connection.lower()
-        fields = answer.head + b"Connection: close\r\n" if self._closing else answer.head
-        if len(body) <= SMALL_BODY:
-            self.transport.write(b"".join((fields, self._clock.line, body)))
+        self._closing = head.closes
+        ending = self._clock.closing if head.closes else self._clock.ending
+        if head.method == "HEAD":
+            self.transport.write(answer.head + ending)
+        elif len(answer.body) <= SMALL_BODY:
+            self.transport.write(answer.whole(ending))
         else:
-            self.transport.write(fields + self._clock.line)
-            self.transport.write(body)
-        if self._closing:
+            self.transport.write(answer.head + ending)
+            self.transport.write(answer.body)
+        if head.closes:
             self.transport.close()
 
     def _hand_over(self) -> None:

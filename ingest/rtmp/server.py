@@ -109,7 +109,6 @@ class RtmpServer:
             backlog=BACKLOG,
         )
         self._bound_port = self._server.sockets[0].getsockname()[1]
-        self._timer = loop.call_later(TICK, self._on_timer)
 
     async def aclose(self) -> None:
         """Stops listening and drops every connection; listeners have heard `on_end` when this returns."""
@@ -135,13 +134,18 @@ class RtmpServer:
             self._crowded = False
 
     def _on_timer(self) -> None:
-        self._timer = asyncio.get_running_loop().call_later(TICK, self._on_timer)
-        self.check_connections()
+        """Runs while there are connections: an idle server sleeps."""
+        self._timer = None
+        if self._connections:
+            self._timer = asyncio.get_running_loop().call_later(TICK, self._on_timer)
+            self.check_connections()
 
     def opened(self, connection: _Connection) -> None:
         """Counts a new connection and drops the oldest pending one when there are too many."""
         self._connections[connection] = None
         self._pending[connection] = None
+        if self._timer is None and not self._closing:
+            self._timer = asyncio.get_running_loop().call_later(TICK, self._on_timer)
         if self._closing:  # its TLS handshake ended after we stopped listening
             connection.drop("The server is shutting down.")
             return

@@ -25,6 +25,9 @@ class SegmentStore(Protocol):
     def delete(self, keys: Sequence[str]) -> None:
         """Queues objects for deletion; those that are not there are passed over."""
 
+    def drop(self, session: str) -> None:
+        """Queues everything of a session for deletion."""
+
     async def get(self, key: str) -> bytes | None:
         """The whole object, None when there is none."""
 

@@ -45,13 +45,18 @@ class _Delete:
     keys: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class _Drop:
+    session: str
+
+
 class DiskStore:
     """A `SegmentStore` in `folder`, which it creates."""
 
     def __init__(self, folder: Path, *, max_queued_bytes: int = MAX_QUEUED_BYTES) -> None:
         self._folder = folder
         self._max_queued_bytes = max_queued_bytes
-        self._queue: asyncio.Queue[_Put | _Delete | None] = asyncio.Queue()
+        self._queue: asyncio.Queue[_Put | _Delete | _Drop | None] = asyncio.Queue()
         self._queued_bytes = 0
         self._complained = float("-inf")
         self._pool = ThreadPoolExecutor(1, "segments")
@@ -77,6 +82,10 @@ class DiskStore:
         if self._queue.qsize() < MAX_QUEUED_JOBS:
             self._queue.put_nowait(_Delete(tuple(keys)))
 
+    def drop(self, session: str) -> None:
+        """See `SegmentStore`."""
+        self._queue.put_nowait(_Drop(session))  # one a broadcast: these need no bound
+
     async def get(self, key: str) -> bytes | None:
         """See `SegmentStore`. Keys are our own, but a name that leaves the folder is refused all the same."""
         path = (self._folder / key).resolve()
@@ -100,8 +109,11 @@ class DiskStore:
             try:
                 if isinstance(job, _Put):
                     await loop.run_in_executor(self._pool, self._write, job)
-                else:
+                elif isinstance(job, _Delete):
                     await loop.run_in_executor(self._pool, self._remove, job)
+                else:
+                    folder = self._folder / job.session
+                    await loop.run_in_executor(self._pool, shutil.rmtree, folder, True)
             except OSError as error:
                 self._complain(f"A segment could not be kept under {self._folder}: {error.strerror or error}.")
             finally:
