@@ -47,8 +47,8 @@ PAGES = Path(__file__).parent.parent / "static" / "dist"
 LINGER_SECONDS = 60.0
 """How long the end of a show can still be fetched by players that are watching it."""
 
-STATUS_SECONDS = 1.0
-"""How often peaks are noted and a hold is checked for its end."""
+TICK_SECONDS = 1.0
+"""How often stalls are looked for, peaks noted, and a hold checked for its end."""
 
 log = structlog.get_logger(__name__)
 
@@ -83,7 +83,6 @@ class Stage:
 
     async def start(self) -> None:
         """Begins to keep time."""
-        await self.pipeline.start()
         self._watch = asyncio.create_task(self._watching(), name="stage")
 
     async def aclose(self) -> None:
@@ -169,7 +168,8 @@ class Stage:
 
     async def _watching(self) -> None:
         while True:
-            await asyncio.sleep(STATUS_SECONDS)
+            await asyncio.sleep(TICK_SECONDS)
+            self.pipeline.tick()
             self.broadcast.status()
             self._end_if_over()
 

@@ -10,7 +10,6 @@ Changes of ffmpeg are `transcoder.encoder_lane`'s, the slate is `transcoder.hold
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import secrets
 import time
 from collections.abc import Callable, Coroutine, Sequence
@@ -34,7 +33,6 @@ from transcoder.slate import make_silence
 from transcoder.stills import Stills
 from transcoder.window import LiveWindow, Rendition
 
-TICK_SECONDS = 1.0
 OPENING_SECONDS = 3.0
 """Wall time after which a source is taken as it is, whatever its metadata promised."""
 
@@ -43,7 +41,6 @@ STALL_SECONDS = 3.0
 
 SETTLE_SECONDS = 3.0
 """How long the multivariant playlist waits for renditions that ffmpeg makes."""
-
 
 KEYFRAME_STRIKES = 3
 """Late keyframes forgiven to a source that has kept its interval before."""
@@ -98,7 +95,6 @@ class Pipeline:
         self._lineup: Lineup | None = None
         self._lane = EncoderLane(toolbox, self._advise, clock)
         self._holding = Holding(self._lane, self._level, settings.slate_text, clock)
-        self._watch: asyncio.Task[None] | None = None
         self._jobs: set[asyncio.Task[None]] = set()
         self._window_began = 0.0
         self._interval: float | None = None
@@ -125,17 +121,9 @@ class Pipeline:
         """Seconds since the current source was heard, 0 without one."""
         return self._clock() - self._input.last_heard if self._input is not None and not self._input.heard else 0.0
 
-    async def start(self) -> None:
-        """Begins to watch over sources."""
-        self._watch = asyncio.create_task(self._watching(), name="pipeline")
-
     async def aclose(self) -> None:
         """Ends the broadcast and everything that runs for it."""
         await self.end_broadcast("the server stops")
-        if self._watch is not None:
-            self._watch.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._watch
         await self._holding.aclose()
         for job in list(self._jobs):
             job.cancel()
@@ -310,13 +298,8 @@ class Pipeline:
         }
         lineup.set_silence(silences)
 
-    async def _watching(self) -> None:
-        while True:
-            await asyncio.sleep(TICK_SECONDS)
-            self.tick()
-
     def tick(self) -> None:
-        """What depends on the time that passes: called every second."""
+        """What depends on the time that passes; to be called about once a second."""
         now = self._clock()
         origin, lineup = self._input, self._lineup
         if origin is not None:
@@ -347,7 +330,8 @@ class Pipeline:
         self._listener.on_hold("The encoder is connected but sends nothing that can be shown.")
 
     def _keep(self, window: LiveWindow, rendition: Rendition, segment: Segment) -> None:
-        if self._store is not None:
+        # ffmpeg may complete segments of a window that was replaced meanwhile; the store has dropped that session.
+        if self._store is not None and window is self.window:
             keep(self._store, window, rendition, segment)
 
     def _advise(self, sentence: str) -> None:

@@ -59,7 +59,7 @@ class Stills:
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._keyframes: deque[Keyframe] = deque(maxlen=PREVIEW_FRAMES)
-        self._made: dict[Still, tuple[float, bytes]] = {}
+        self._made: dict[Still, tuple[float, bytes | None]] = {}
         self._making = asyncio.Lock()
 
     def add(self, header: VideoHeader, keyframe: bytes) -> None:
@@ -69,7 +69,8 @@ class Stills:
 
     def forget(self) -> None:
         """A new broadcast begins: its pictures are its own. The last ones stay until there are others."""
-        self._keyframes.clear()
+        # Not cleared: `get` sees by the deque whether what it has just made is of the past.
+        self._keyframes = deque(maxlen=PREVIEW_FRAMES)
         self._made = {still: (float("-inf"), data) for still, (_, data) in self._made.items()}
 
     async def get(self, still: Still) -> bytes | None:
@@ -77,15 +78,15 @@ class Stills:
         # One at a time: whoever else asks meanwhile gets what the first one's wait has made.
         async with self._making:
             made, data = self._made.get(still, (float("-inf"), None))
-            keyframes = tuple(self._keyframes)
+            keyframes = self._keyframes
             if not keyframes or self._clock() - made < KEPT_SECONDS:
                 return data
             try:
-                data = await asyncio.to_thread(render, still, keyframes)
+                data = await asyncio.to_thread(render, still, tuple(keyframes))
             except CodecError as error:
                 log.warning("no still", reason=str(error))
-            if data is not None:
-                self._made[still] = (self._clock(), data)
+            # A failure is kept as long as a picture: a stream that cannot be decoded must not keep the thread busy.
+            self._made[still] = (self._clock() if keyframes is self._keyframes else float("-inf"), data)
             return data
 
 

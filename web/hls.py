@@ -87,7 +87,8 @@ class Answer:
         self.headers = headers
         self.body = body
         self._head: bytes | None = None
-        self._whole = self._whole_ending = b""
+        self._whole = b""
+        self._whole_ending: bytes | None = None
 
     def whole(self, ending: bytes) -> bytes:
         """Head, `ending` (more header lines and the empty one) and body in one piece, joined once for all who get it
@@ -192,15 +193,19 @@ class Hls:
         return Pending(window.wait_playable, window.forget_playable, finish, MULTIVARIANT_SECONDS)
 
     def _manifest(self, window: LiveWindow, request: Request) -> Outcome:
-        """DASH has no parts: its manifest begins with the first complete segment."""
-        leading = window.renditions[0]
-        if window.ended or leading.standing(0, None) is not Standing.WAIT:
+        """DASH has no parts: its manifest begins with complete segments, of sound too, since players look for tracks
+        only when a period begins."""
+        behind = [rendition for rendition in window.renditions if rendition.standing(0, None) is Standing.WAIT]
+        if window.settled and len(behind) < len(window.renditions):
+            behind = [rendition for rendition in behind if rendition.segments]
+        if window.ended or not behind:
             return self._whole(window, request, window.manifest, MANIFEST_TYPE)
 
         def finish() -> Answer:
             return OFFLINE if window.ended else self._text(window.manifest(), MANIFEST_TYPE, MOMENT, request)
 
-        return self._pending(window, leading, (0, None), finish)
+        slowest = min(reversed(behind), key=lambda rendition: rendition.position)
+        return self._pending(window, slowest, (0, None), finish)
 
     def _playlist(self, window: LiveWindow, rendition: Rendition, request: Request, query: str) -> Outcome:
         directives = _directives(query)

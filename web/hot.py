@@ -11,6 +11,7 @@ HTTP/1.1 per RFC 9112, restricted to GET and HEAD without a body.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 from email.utils import formatdate
 from typing import cast
@@ -37,16 +38,21 @@ log = structlog.get_logger(__name__)
 
 
 class Clock:
-    """The Date header (RFC 9110 §6.6.1), rendered once a second."""
+    """How a head ends: with the Date header (RFC 9110 §6.6.1), rendered at most once a second. `now` is Unix time."""
 
-    def __init__(self) -> None:
-        self.ending = self.closing = b""
-        """How a head ends, on a connection that stays open and on one that does not."""
+    def __init__(self, now: Callable[[], float] = time.time) -> None:
+        self._now = now
+        self._second = -1
+        self._ending = self._closing = b""
 
-    def tick(self) -> None:
-        """A second has passed."""
-        self.ending = f"Date: {formatdate(usegmt=True)}\r\n\r\n".encode()
-        self.closing = b"Connection: close\r\n" + self.ending
+    def ending(self, *, closing: bool) -> bytes:
+        """The last lines and the empty one; `closing` says that the connection does not stay open."""
+        second = int(self._now())
+        if second != self._second:
+            self._second = second
+            self._ending = f"Date: {formatdate(second, usegmt=True)}\r\n\r\n".encode()
+            self._closing = b"Connection: close\r\n" + self._ending
+        return self._closing if closing else self._ending
 
 
 class _Head:
@@ -214,7 +220,7 @@ class HotConnection(asyncio.Protocol):
     def _finish(self, answer: Answer, head: _Head) -> None:
         self._idle_since = self._loop.time()
         self._closing = head.closes
-        ending = self._clock.closing if head.closes else self._clock.ending
+        ending = self._clock.ending(closing=head.closes)
         if head.method == "HEAD":
             self.transport.write(answer.head + ending)
         elif len(answer.body) <= SMALL_BODY:

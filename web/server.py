@@ -131,7 +131,7 @@ class WebServer:
             max_headers=MAX_HEADERS,
             shutdown_timeout=SHUTDOWN_SECONDS,
         )
-        self._tasks: list[asyncio.Task[None]] = []
+        self._sweeper: asyncio.Task[None] | None = None
 
     @property
     def address(self) -> tuple[str, int]:
@@ -144,23 +144,19 @@ class WebServer:
     async def start(self) -> None:
         """Listens. Raises `OSError` when the port cannot be had."""
         await self._runner.setup()
-        self._clock.tick()
         loop = asyncio.get_running_loop()
         try:
             self._listener = await loop.create_server(self._connection, self._host, self._port, backlog=BACKLOG)
         except OSError:
             await self._runner.cleanup()
             raise
-        self._tasks = [
-            asyncio.create_task(self._drop_stalled_readers(), name="web: drop stalled readers"),
-            asyncio.create_task(self._tell_time(), name="web: clock"),
-        ]
+        self._sweeper = asyncio.create_task(self._drop_stalled_readers(), name="web: drop stalled readers")
 
     async def aclose(self) -> None:
         """Stops listening and ends every connection."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+            await asyncio.gather(self._sweeper, return_exceptions=True)
         if self._listener is not None:
             self._listener.close()
         for connection in list(self._hot):
@@ -177,11 +173,6 @@ class WebServer:
         if server is None:
             raise RuntimeError("The web server takes no connections after it is closed.")
         return server()
-
-    async def _tell_time(self) -> None:
-        while True:
-            await asyncio.sleep(1)
-            self._clock.tick()
 
     async def _drop_stalled_readers(self) -> None:
         stalls = StallWatch(STALL_SECONDS)

@@ -4,7 +4,7 @@ Owns every RTMP connection and one timer for all of them. It reads no byte itsel
 yet is cheap and can be pushed out by newer ones; a publisher is only dropped for a reason of its own.
 
 Reads of publishers are batched by the socket's low-water mark (SO_RCVLOWAT): waking up costs far more than parsing, so
-the kernel is asked to collect 40 ms of stream. The timer lowers the mark of a socket that has fallen silent.
+the kernel is asked to collect 60 ms of stream. The timer lowers the mark of a socket that has fallen silent.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ __all__ = ["PublishGate", "PublishRefused", "PublishRequest", "RtmpLimits", "Rtm
 
 log = structlog.get_logger(__name__)
 
-TICK: Final = 0.15
+TICK: Final = 0.4
 """Seconds between two runs of the timer, and the longest that a quiet publisher's bytes stay in the kernel."""
-LOW_WATER_SECONDS: Final = 0.04
+LOW_WATER_SECONDS: Final = 0.06
 """Seconds of stream that the kernel collects before it wakes us."""
 MAX_LOW_WATER: Final = 128 * 1024
 """Bytes of the low-water mark; half of the receive buffer, so that one read takes all."""
-RATE_SMOOTHING: Final = 0.1
+RATE_SMOOTHING: Final = 0.25
 """Weight of one tick in the measured rate, which thus follows changes within about 1.5 s."""
 MIN_LOW_WATER: Final = 2048
 """Marks below this would save nothing."""
@@ -130,7 +130,8 @@ class RtmpServer:
         now = self._clock()
         for connection in list(self._connections):
             connection.check(now)
-        if len(self._pending) < self._limits.pending_connections // 2:
+        # A crowd of one address never exceeds that address's share.
+        if len(self._pending) < min(self._limits.pending_connections, self._limits.pending_per_address) // 2:
             self._crowded = False
 
     def _on_timer(self) -> None:
@@ -174,6 +175,8 @@ class RtmpServer:
                 address=connection.address,
                 pending=len(self._pending),
             )
+        # At once, or the next of a burst would push out the same one: its end is only heard in the loop's next turn.
+        self._pending.pop(connection, None)
         connection.push_out()
 
 

@@ -32,6 +32,7 @@ from rtmp_wire import (
 )
 
 from ingest.rtmp import messages
+from ingest.rtmp import server as server_module
 from ingest.rtmp.server import PublishRefused, PublishRequest, RtmpLimits, RtmpServer
 from ingest.source import AudioCodec, SourceListener, VideoCodec
 
@@ -298,7 +299,8 @@ async def test_a_publisher_that_falls_silent_is_dropped() -> None:
         assert await ended(gate.listeners[0]) == "The encoder sent nothing for 30 s."
 
 
-async def test_hundreds_of_half_open_connections_hurt_nobody() -> None:
+async def test_hundreds_of_half_open_connections_hurt_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server_module, "TICK", 0.001)  # the timer runs many times during the burst
     gate = Gate()
     with structlog.testing.capture_logs() as logs:
         async with serving(gate) as server, encoder(server) as first:
@@ -320,6 +322,49 @@ async def test_hundreds_of_half_open_connections_hurt_nobody() -> None:
                 half_open.close()
     bursts = [entry for entry in logs if entry["log_level"] == "warning"]
     assert [entry["address"] for entry in bursts] == ["127.0.0.1"]
+
+
+async def test_a_burst_that_arrives_in_one_turn_of_the_loop_is_held_to_the_limit() -> None:
+    async with serving(limits=RtmpLimits(pending_per_address=8)) as server:
+        sockets = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(100)]
+        async with asyncio.timeout(PATIENCE):
+            while sum(was_dropped(half_open) for half_open in sockets) < 92:
+                assert len(server._pending) <= 8
+                await asyncio.sleep(0)
+        # The newest stay.
+        assert [was_dropped(half_open) for half_open in sockets] == [True] * 92 + [False] * 8
+        for half_open in sockets:
+            half_open.close()
+
+
+def was_dropped(peer: socket.socket) -> bool:
+    peer.setblocking(False)
+    try:
+        return peer.recv(1, socket.MSG_PEEK) == b""
+    except BlockingIOError:
+        return False
+    except ConnectionError:
+        return True
+
+
+async def test_the_timer_runs_only_while_there_are_connections(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server_module, "TICK", 0.001)
+    clock = Clock()
+    async with serving(clock=clock) as server:
+        assert server._timer is None
+        for _ in range(2):  # it starts again with the next connection
+            async with encoder(server) as half_open:
+                await until(lambda: server._timer is not None)
+                clock.now += 10
+                await half_open.until_closed()
+            await until(lambda: server._timer is None)
+            assert not server._connections
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(PATIENCE):
+        while not condition():
+            await asyncio.sleep(0)
 
 
 @pytest.mark.parametrize("garbage", [b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", b"\x00" * 5000, HELLO + b"\xff" * 3000])
@@ -430,15 +475,15 @@ async def test_the_low_water_mark_follows_the_rate_and_keeps_nothing_back() -> N
         async with asyncio.timeout(PATIENCE):
             for n in range(1, 31):  # ten frames in 150 ms: 800 kB/s
                 peer.send(frame * 10)
-                # The kernel may keep back what is below the mark, which is below four frames.
-                while len(listener.video) < 10 * n - 4:
+                # The kernel may keep back what is below the mark, which is below five frames.
+                while len(listener.video) < 10 * n - 5:
                     listener.heard.clear()
                     await listener.heard.wait()
                 clock.now += 0.15
                 server.check_connections()
             assert connection._socket is not None
             mark = connection._socket.getsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT)
-            assert 0.7 * 32_000 < mark < 1.1 * 32_000
+            assert 0.7 * 48_000 < mark < 1.1 * 48_000
             # The first of these ticks may have seen bytes; the second is silent and lowers the mark.
             for _ in range(2):
                 clock.now += 0.15

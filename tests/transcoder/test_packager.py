@@ -156,6 +156,23 @@ def check_tiling(stage: Stage, number: int) -> None:
             assert abs(before.start + before.duration - after.start) <= (0 if number == 0 else 2048 * TIMESCALE // RATE)
 
 
+@pytest.mark.parametrize("audio_rate", [48_000, 44_100])
+@pytest.mark.parametrize("rate", [24000 / 1001, 24, 25, 30, 50, 60])
+@pytest.mark.parametrize("level", [(0.2, 1), (1 / 3, 2), (0.5, 2), (1.0, 2)])
+def test_parts_of_whole_frames_keep_to_part_target(level: tuple[float, int], rate: float, audio_rate: int) -> None:
+    stage = Stage(level)
+    info = describe_audio(AudioHeader(AudioCodec.AAC, bytes.fromhex("1190" if audio_rate == 48_000 else "1210")))
+    assert info.sample_rate == audio_rate
+    stage.begin(info=info)
+    stage.play(
+        pictures(clock(round(rate * 40), rate), round(rate * level[1])), sound(audio_rate * 40 // 1024, rate=audio_rate)
+    )
+    assert stage.window.part_target is not None
+    for number in (0, 1):
+        assert len(stage.parts(number)) > 38 / level[0]
+        assert max(part.duration for _, _, part in stage.parts(number)) <= stage.window.part_target
+
+
 @pytest.mark.parametrize("reorder", [0, 66 * MS])
 @pytest.mark.parametrize("rate", [24000 / 1001, 25, 30, 60])
 @pytest.mark.parametrize("level", [(0.2, 1), (1 / 3, 2), (0.5, 2), (1.0, 4)])

@@ -14,7 +14,6 @@ import pytest
 from encoder_material import flv, frames, video_of
 
 from ingest.source import TIMESCALE, AudioFrame, AudioHeader, LiveSource, Origin, VideoFrame, VideoHeader
-from transcoder import pipeline as pipeline_module
 from transcoder.ladder import VariantSettings
 from transcoder.pipeline import (
     OPENING_SECONDS,
@@ -602,15 +601,3 @@ async def test_stills_are_made_of_keyframes_off_the_loop() -> None:
         live.pipeline.tick()
         await until(lambda: not live.pipeline._jobs)
         assert live.pipeline.stills.pictures is pictures
-
-
-async def test_it_watches_by_itself_between_start_and_close(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pipeline_module, "TICK_SECONDS", 0.001)
-    source = material()
-    async with show() as live:
-        await live.pipeline.start()
-        publisher = live.publish(source)
-        publisher.send(source.during(0, 4))
-        await until(lambda: live.pipeline._input is not None and not live.pipeline._input.heard)
-        live.now += STALL_SECONDS + 1
-        await until(lambda: "hold" in live.events)

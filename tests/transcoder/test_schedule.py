@@ -91,7 +91,7 @@ def check_promises(subject: Schedule, found: list[Boundary]) -> None:
     [
         (30, 0.5, 2, 4, 0.501),
         (60, 0.5, 2, 4, 0.501),
-        (25, 0.5, 2, 5, 0.481),
+        (25, 0.5, 2, 4, 0.521),
         (24000 / 1001, 0.5, 2, 4, 0.502),
         (30, 1 / 3, 2, 6, 0.334),
         (60, 1 / 3, 2, 6, 0.334),
@@ -111,6 +111,26 @@ def test_every_segment_has_the_same_parts(rate: float, part: float, segment: int
     assert max(part_durations(found)) <= longest * TIMESCALE
     keyframe_times = set(flv_times(rate, 20)[::group])
     assert set(segment_starts(found)) <= keyframe_times
+
+
+def test_half_seconds_of_25_pictures_are_rounded_up() -> None:
+    subject = schedule(0.5)
+    found = play(subject, flv_times(25, 9), range(0, 225, 50))
+    assert part_durations(found)[:8] == [520 * MS, 520 * MS, 520 * MS, 440 * MS] * 2
+
+
+@pytest.mark.parametrize("jitter", [0, 1])
+@pytest.mark.parametrize("rate", [24000 / 1001, 24, 25, 30000 / 1001, 30, 50, 60000 / 1001, 60])
+@pytest.mark.parametrize(("part", "segment"), [(0.2, 1), (1 / 3, 2), (0.5, 2), (1.0, 2)])
+def test_parts_have_at_least_85_percent_of_part_target(part: float, segment: int, rate: float, jitter: int) -> None:
+    """ "The duration of a Partial Segment MUST be at least 85% of the Part Target Duration, with the exception of …
+    the final Partial Segment of any Parent Segment" (draft-pantos-hls-rfc8216bis §4.4.4.9)."""
+    subject = schedule(part, segment)
+    times = [time + (n % 3 - 1) * jitter * MS for n, time in enumerate(flv_times(rate, 20), 1)]
+    found = play(subject, times, range(0, len(times), round(rate * segment)))
+    check_promises(subject, found)
+    least = 0.85 * (subject.part_target + PART_SLACK)
+    assert all(after.time - before.time >= least for before, after in pairwise(found) if after.part)
 
 
 def test_reordering_shifts_everything_by_the_first_picture_s_offset() -> None:

@@ -39,7 +39,7 @@ class World:
     def window(self) -> LiveWindow | None:
         return self.on_air
 
-    def still(self, name: str) -> bytes | None:
+    async def still(self, name: str) -> bytes | None:
         return self.stills.get(name)
 
     async def stored(self, key: str) -> bytes | None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import gzip
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 
 import pytest
+from aiohttp import ClientSession
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -18,6 +19,7 @@ from web.hls import (
     BAD_DIRECTIVE,
     CROWDED,
     FOREVER,
+    MAX_ANSWERS,
     MAX_DIGITS,
     NOT_FOUND,
     OFFLINE,
@@ -29,8 +31,11 @@ from web.hls import (
     Stored,
     settle,
 )
+from web.pages import accepts_gzip
 
 HALF = TIMESCALE // 2
+
+Connect = Callable[..., Awaitable[ClientSession]]
 
 
 @dataclass
@@ -43,7 +48,7 @@ class Theatre:
     def window(self) -> LiveWindow | None:
         return self.on_air
 
-    def still(self, name: str) -> bytes | None:
+    async def still(self, name: str) -> bytes | None:
         return None
 
     async def stored(self, key: str) -> bytes | None:
@@ -57,6 +62,10 @@ class Get:
     target: str
     headers: Mapping[str, str] = field(default_factory=dict)
     method: str = "GET"
+
+    @property
+    def takes_gzip(self) -> bool:
+        return accepts_gzip(self.headers.get("accept-encoding") or "")
 
     def header(self, name: str) -> str | None:
         return self.headers.get(name)
@@ -291,6 +300,77 @@ def test_a_show_that_is_just_starting_is_waited_for() -> None:
     assert bytes(media.finish().body) == window.renditions[0].playlist().plain
 
 
+def start_of_a_show() -> tuple[LiveWindow, Hls]:
+    """Three of four parts of the first segment."""
+    window, hls, _ = filled((0, 3))
+    assert window.playable
+    return window, hls
+
+
+def test_a_manifest_waits_for_whole_segments_of_pictures_and_sound() -> None:
+    window, hls = start_of_a_show()
+    assert b"<Period" not in window.manifest().plain
+    outcome = ask(hls, "/hls/stream.mpd")
+    assert isinstance(outcome, Pending)
+    waiter = Waiter()
+    assert outcome.register(waiter)
+    add(window.renditions[0], 0, 3)
+    assert waiter.calls == 0  # sound follows a moment later, and a player would not look for it again
+    later = ask(hls, "/hls/stream.mpd")
+    assert isinstance(later, Pending)
+    assert later.register(Waiter())
+    add(window.renditions[1], 0, 3)
+    assert waiter.calls == 1
+    manifest = bytes(outcome.finish().body)
+    assert manifest == window.manifest().plain
+    assert manifest.count(b"<Period") == 1
+    assert manifest.count(b"<AdaptationSet") == 2
+    assert outcome.finish() is later.finish() is answered(hls, "/hls/stream.mpd")
+
+
+def test_a_manifest_waits_for_the_rendition_that_is_furthest_behind() -> None:
+    window, hls, _ = filled((0, 0))
+    for number in range(2):
+        add(window.renditions[1], 0, number)
+    add(window.renditions[0], 0, 0)
+    outcome = ask(hls, "/hls/stream.mpd")
+    assert isinstance(outcome, Pending)
+    waiter = Waiter()
+    assert outcome.register(waiter)
+    for number in (2, 3):
+        add(window.renditions[1], 0, number)
+    assert waiter.calls == 0
+    for number in (1, 2, 3):
+        add(window.renditions[0], 0, number)
+    assert waiter.calls == 1
+    assert bytes(outcome.finish().body).count(b"<AdaptationSet") == 2
+
+
+def test_a_manifest_does_not_wait_for_what_was_given_up() -> None:
+    window = live()
+    window.variants = (*window.variants, Variant("Sound", None, 1))
+    theatre = Theatre(window)
+    hls = Hls(theatre, theatre.viewers.append)
+    for number in range(4):
+        add(window.renditions[1], 0, number)
+    assert isinstance(ask(hls, "/hls/stream.mpd"), Pending)
+    window.settle()
+    manifest = bytes(answered(hls, "/hls/stream.mpd").body)
+    assert b'contentType="audio"' in manifest
+    assert b'contentType="video"' not in manifest
+
+
+def test_who_waits_for_a_manifest_hears_of_the_end() -> None:
+    window, hls = start_of_a_show()
+    outcome = ask(hls, "/hls/stream.mpd")
+    assert isinstance(outcome, Pending)
+    waiter = Waiter()
+    assert outcome.register(waiter)
+    window.end()
+    assert waiter.calls == 1
+    assert outcome.finish() is OFFLINE
+
+
 def test_the_whole_show() -> None:
     window, hls, theatre = filled()
     answer = answered(hls, "/hls/stream.m3u8")
@@ -430,12 +510,44 @@ def test_media_is_its_own_entity_tag() -> None:
     assert answered(hls, "/hls/0/abcd-5.m4s", {"if-none-match": '"abcd-5.m4s"', "range": "bytes=0-1"}).status == 304
 
 
-def test_answers_of_old_playlists_are_not_kept() -> None:
+def test_answers_of_old_playlists_are_not_kept_for_ever() -> None:
     window, hls, _ = filled((6, 0))
-    for position in range(24, 400):
+    for position in range(24, 24 + MAX_ANSWERS + 50):
         add(window.renditions[0], position // 4, position % 4)
-        answered(hls, "/hls/0/stream.m3u8")
-    assert len(hls._answers) <= 2
+        answer = answered(hls, "/hls/0/stream.m3u8")
+        assert answer.body == window.renditions[0].playlist().plain
+        assert answered(hls, "/hls/0/stream.m3u8") is answer
+        assert len(hls._answers) <= MAX_ANSWERS
+    assert len(hls._answers) == 50
+
+
+def test_an_answer_is_joined_once_for_all_with_the_same_ending() -> None:
+    answer = Answer(200, (("Content-Length", "4"),), b"body")
+    head = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n"
+    assert answer.whole(b"") == head + b"body"
+    ending, closing = b"Date: now\r\n\r\n", b"Connection: close\r\nDate: now\r\n\r\n"
+    whole = answer.whole(ending)
+    assert whole == head + ending + b"body"
+    assert answer.whole(ending) is whole
+    assert answer.whole(closing) == head + closing + b"body"
+    assert answer.whole(ending) == whole
+
+
+async def test_stills_are_pictures_or_a_sentence(connect: Connect, world: object) -> None:
+    client = await connect()
+    kinds = {"thumbnail.jpg": "image/jpeg", "preview.gif": "image/gif", "preview.webp": "image/webp"}
+    for name in kinds:
+        async with client.get(f"/{name}") as response:
+            assert (response.status, await response.text()) == (
+                404,
+                "There is no picture yet; one is made when a stream has begun.\n",
+            )
+    for name, media_type in kinds.items():
+        vars(world)["stills"][name] = b"bytes of " + name.encode()
+        async with client.get(f"/{name}") as response:
+            assert await response.read() == b"bytes of " + name.encode()
+            assert response.content_type == media_type
+            assert response.headers["Cache-Control"] == "public, max-age=10"
 
 
 async def test_settle_answers_when_woken_and_gives_up_when_not() -> None:

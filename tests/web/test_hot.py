@@ -346,6 +346,17 @@ async def test_unusual_requests_are_aiohttp_s(
         assert (status, body) == (200, b"init of 0")
 
 
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE"])
+async def test_media_can_only_be_fetched(server: tuple[str, int], window: LiveWindow, method: str) -> None:
+    async with client(server) as hot:
+        status, headers, _ = await hot.get("/hls/0/stream.m3u8", method=method)
+        assert (status, headers["Allow"]) == (405, "GET,HEAD")
+        # aiohttp has the connection now, and says the same.
+        status, headers, _ = await hot.get("/hls/0/stream.m3u8", method=method)
+        assert (status, headers["Allow"]) == (405, "GET,HEAD")
+        assert (await hot.get("/hls/0/abcd-init0.mp4"))[2] == b"init of 0"
+
+
 async def test_files_in_the_store_come_from_there(server: tuple[str, int], window: LiveWindow, world: object) -> None:
     vars(world)["store"]["gone/1/gone-7.m4s"] = b"kept on disk"
     async with client(server) as hot:

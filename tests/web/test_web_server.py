@@ -190,7 +190,7 @@ class NothingOnAir:
     def window(self) -> None:
         return None
 
-    def still(self, name: str) -> None:
+    async def still(self, name: str) -> None:
         return None
 
     async def stored(self, key: str) -> None:
