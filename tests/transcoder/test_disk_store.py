@@ -88,6 +88,19 @@ async def test_deleted_objects_and_empty_folders_go(tmp_path: Path) -> None:
     assert sorted(path.name for path in (tmp_path / "s").iterdir()) == ["0"]
 
 
+async def test_a_dropped_session_goes_with_what_was_queued_before(tmp_path: Path) -> None:
+    store = DiskStore(tmp_path)
+    await store.start()
+    for key in ("old/0/1.m4s", "old/1/init0.mp4", "new/0/1.m4s"):
+        store.put(key, [b"x"])
+    store.drop("old")
+    store.drop("never")
+    store.put("new/0/2.m4s", [b"y"])
+    await store.aclose()
+    assert files(tmp_path) == {"new/0/1.m4s": b"x", "new/0/2.m4s": b"y"}
+    assert [path.name for path in tmp_path.iterdir()] == ["new"]
+
+
 async def test_leftovers_are_swept_at_the_start(tmp_path: Path) -> None:
     folder = tmp_path / "hls"
     (folder / "old/0").mkdir(parents=True)

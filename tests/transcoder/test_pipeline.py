@@ -11,7 +11,9 @@ from itertools import pairwise
 
 import av
 import pytest
+import structlog
 from encoder_material import flv, frames, video_of
+from PIL import Image
 
 from ingest.source import TIMESCALE, AudioFrame, AudioHeader, LiveSource, Origin, VideoFrame, VideoHeader
 from transcoder.ladder import VariantSettings
@@ -23,7 +25,8 @@ from transcoder.pipeline import (
     PipelineSettings,
 )
 from transcoder.segment_store import STORED_WINDOWS
-from transcoder.segments import Segment
+from transcoder.segments import Part, Segment
+from transcoder.stills import Still
 from transcoder.window import LiveWindow
 
 DEADLINE = 20.0
@@ -64,6 +67,7 @@ class Keeper:
 
     objects: dict[str, bytes] = field(default_factory=dict)
     deleted: list[str] = field(default_factory=list)
+    dropped: list[str] = field(default_factory=list)
 
     def put(self, key: str, chunks: Sequence[bytes | memoryview]) -> None:
         assert key not in self.objects
@@ -71,6 +75,10 @@ class Keeper:
 
     def delete(self, keys: Sequence[str]) -> None:
         self.deleted += keys
+
+    def drop(self, session: str) -> None:
+        self.dropped.append(session)
+        self.objects = {key: data for key, data in self.objects.items() if not key.startswith(f"{session}/")}
 
     async def get(self, key: str) -> bytes | None:
         return self.objects.get(key)
@@ -472,9 +480,13 @@ async def test_keyframes_too_far_apart_end_the_passthrough() -> None:
     ]
     async with show(variants=None) as live:
         publisher = live.publish(source)
-        publisher.send(sent)
-        # Longer target durations are tried while the source stands alone, each in a window of its own.
-        assert 2 <= live.windows <= 4
+        with structlog.testing.capture_logs() as logs:
+            publisher.send(sent)
+        # A lone variant may have the longest target duration at once; after that there is nothing left to try.
+        # Each has a window of its own.
+        assert [line["longer_than"] for line in logs if line["event"] == "keyframes too far apart"] == [2, 4]
+        assert live.windows == 3
+        assert live.window.target_duration == 2
         assert any("encoded again with keyframes of our own" in sentence for sentence in live.advice)
         # Nothing can be encoded here, and the owner is told.
         await until(lambda: any("no working ffmpeg" in sentence for sentence in live.advice))
@@ -589,15 +601,51 @@ async def test_segments_and_init_sections_are_stored_once_and_deleted_late() -> 
         assert live.store.objects[f"{folder}/session1-{live.segments(0)[-3].sequence}.m4s"] == body
 
 
-async def test_stills_are_made_of_keyframes_off_the_loop() -> None:
+async def test_the_store_forgets_shows_that_are_over() -> None:
     source = material()
     async with show() as live:
+        for number in range(1, 4):
+            live.publish(source).send(source.during(0, 4))
+            # Until the next show begins, whoever watches the end of the last one still finds it.
+            await live.pipeline.end_broadcast("over")
+            assert {key.split("/")[0] for key in live.store.objects} == {f"session{number}"}
+        assert live.store.dropped == ["session1", "session2"]
+
+
+async def test_what_a_replaced_window_completes_late_is_not_stored() -> None:
+    source, silent = material(), material(audio="")
+    async with show() as live:
+        publisher = live.publish(source)
+        publisher.send(source.during(0, 4))
+        publisher.leave()
+        old = live.window
+        live.publish(silent, expects_video=True, expects_audio=False).send(silent.during(0, 4))
+        assert live.store.dropped == ["session1"]
+        # ffmpeg still gives the end of the old one.
+        late = Part(TIMESCALE // 2, True, b"late")
+        old.renditions[0].add_part(
+            late, sequence=9, start=18 * TIMESCALE, decode_time=18 * TIMESCALE, discontinuity=False, closes=True
+        )
+        await until(lambda: old.ended)
+        assert {key.split("/")[0] for key in live.store.objects} == {"session2"}
+
+
+async def test_stills_are_made_of_keyframes_when_somebody_asks() -> None:
+    source = material()
+    async with show() as live:
+        assert await live.pipeline.stills.get(Still.THUMBNAIL) is None
         live.publish(source).send(source.during(0, 4))
         live.pipeline.tick()
-        await until(lambda: live.pipeline.stills.pictures is not None)
-        pictures = live.pipeline.stills.pictures
-        assert pictures is not None
-        assert pictures.thumbnail.startswith(b"\xff\xd8")
-        live.pipeline.tick()
-        await until(lambda: not live.pipeline._jobs)
-        assert live.pipeline.stills.pictures is pictures
+        assert not live.pipeline.stills._made
+        thumbnail = await live.pipeline.stills.get(Still.THUMBNAIL)
+        assert thumbnail is not None
+        assert Image.open(BytesIO(thumbnail)).size == (320, 180)
+        preview = await live.pipeline.stills.get(Still.WEBP)
+        assert preview is not None
+        assert getattr(Image.open(BytesIO(preview)), "n_frames", 1) == 4
+        # The next show has pictures of its own.
+        await live.pipeline.end_broadcast("over")
+        live.publish(source).send(source.during(0, 0.9))
+        preview = await live.pipeline.stills.get(Still.WEBP)
+        assert preview is not None
+        assert getattr(Image.open(BytesIO(preview)), "n_frames", 1) == 1

@@ -123,10 +123,9 @@ def test_half_seconds_of_25_pictures_are_rounded_up() -> None:
 @pytest.mark.parametrize("rate", [24000 / 1001, 24, 25, 30000 / 1001, 30, 50, 60000 / 1001, 60])
 @pytest.mark.parametrize(("part", "segment"), [(0.2, 1), (1 / 3, 2), (0.5, 2), (1.0, 2)])
 def test_parts_have_at_least_85_percent_of_part_target(part: float, segment: int, rate: float, jitter: int) -> None:
-    """ "The duration of a Partial Segment MUST be at least 85% of the Part Target Duration, with the exception of …
-    the final Partial Segment of any Parent Segment" (draft-pantos-hls-rfc8216bis §4.4.4.9)."""
+    """Except the last of a segment (draft-pantos-hls-rfc8216bis §4.4.4.9)."""
     subject = schedule(part, segment)
-    times = [time + (n % 3 - 1) * jitter * MS for n, time in enumerate(flv_times(rate, 20), 1)]
+    times = [time + n % 2 * jitter * MS for n, time in enumerate(flv_times(rate, 20))]
     found = play(subject, times, range(0, len(times), round(rate * segment)))
     check_promises(subject, found)
     least = 0.85 * (subject.part_target + PART_SLACK)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+from array import array
 from io import BytesIO
 
 import av
@@ -57,19 +59,84 @@ def test_a_size_that_cannot_be_encoded_is_an_error_of_ours() -> None:
         make_slate(VideoCodec.AVC, 1, 1, 1, "x")
 
 
-@pytest.mark.parametrize("config", ["1190", "1210", "1188", "11b0", "1390"])
-def test_silence_in_aac(config: str) -> None:
+def levels(frame: av.AudioFrame) -> list[float]:
+    """The loudest sample of each channel."""
+    return [max(map(abs, array("f", bytes(plane))[: frame.samples])) for plane in frame.planes]
+
+
+@pytest.mark.parametrize(
+    ("config", "rate", "channels", "length"),
+    [
+        ("1190", 48_000, 2, 1024),
+        ("1188", 48_000, 1, 1024),
+        ("11b0", 48_000, 6, 1024),
+        ("1210", 44_100, 2, 1024),
+        ("1208", 44_100, 1, 1024),
+        ("1310", 24_000, 2, 1024),
+        ("1330", 24_000, 6, 1024),
+        ("1390", 22_050, 2, 1024),
+        ("1588", 8_000, 1, 1024),
+        ("1010", 96_000, 2, 1024),
+        ("1194", 48_000, 2, 960),
+    ],
+)
+def test_silence_in_aac(config: str, rate: int, channels: int, length: int) -> None:
     header = AudioHeader(AudioCodec.AAC, bytes.fromhex(config))
     info = describe_audio(header)
     silence = make_silence(header, info)
     assert silence is not None
-    samples = [Sample(1024, 0, True, silence)] * 50
+    samples = [Sample(length, 0, True, silence)] * 50
     sound = decoded(audio_init(header, info) + audio_fragment(1, 0, samples))
-    assert len(sound) >= 49
+    assert len(sound) == 50
     for frame in sound:
         assert isinstance(frame, av.AudioFrame)
-        assert (frame.sample_rate, len(frame.layout.channels)) == (info.sample_rate, info.channels)
-        assert all(not any(bytes(plane)) for plane in frame.planes)
+        assert (frame.sample_rate, len(frame.layout.channels), frame.samples) == (rate, channels, length)
+        assert levels(frame) == [0.0] * channels
+
+
+def loud_aac(rate: int, layout: str, count: int) -> tuple[AudioHeader, list[bytes]]:
+    """`count` frames of noise from a real encoder."""
+    context = av.CodecContext.create("aac", "w")
+    assert isinstance(context, av.AudioCodecContext)
+    context.sample_rate, context.layout, context.format = rate, av.AudioLayout(layout), av.AudioFormat("fltp")
+    context.open()
+    noise = random.Random(1)
+    packets: list[bytes] = []
+    for number in range(count + 8):
+        frame = av.AudioFrame(format="fltp", layout=layout, samples=1024)
+        for plane in frame.planes:
+            values = array("f", (noise.uniform(-0.5, 0.5) for _ in range(1024)))
+            plane.update(values.tobytes().ljust(plane.buffer_size, b"\0"))
+        frame.sample_rate, frame.pts = rate, number * 1024
+        packets += [bytes(packet) for packet in context.encode(frame)]
+    assert context.extradata is not None
+    return AudioHeader(AudioCodec.AAC, context.extradata), packets[-count:]
+
+
+@pytest.mark.parametrize(
+    ("rate", "layout", "channels"), [(48_000, "stereo", 2), (44_100, "mono", 1), (24_000, "5.1", 6)]
+)
+def test_silence_stands_between_real_frames(rate: int, layout: str, channels: int) -> None:
+    header, loud = loud_aac(rate, layout, 20)
+    silence = make_silence(header, describe_audio(header))
+    assert silence is not None
+    decoder = av.CodecContext.create("aac", "r")
+    assert isinstance(decoder, av.AudioCodecContext)
+    decoder.extradata = header.config
+    decoder.options = {"err_detect": "explode"}
+    av.logging.set_level(av.logging.WARNING)
+    try:
+        with av.logging.Capture() as complaints:
+            packets = [*loud[:10], *[silence] * 10, *loud[10:]]
+            sound = [frame for packet in packets for frame in decoder.decode(av.Packet(packet))]
+    finally:
+        av.logging.set_level(None)
+    assert complaints == []
+    assert [(frame.samples, len(frame.layout.channels)) for frame in sound] == [(1024, channels)] * 30
+    loudest = [levels(frame) for frame in sound]
+    # Half of each window overlaps the next frame: the first silent one fades out, the first loud one fades in.
+    assert all(level == [0.0] * channels for level in loudest[11:20])
+    assert all(min(level[:2]) > 0.05 for level in (*loudest[1:10], *loudest[21:]))
 
 
 @pytest.mark.parametrize("encoder", ["libopus", "ac3"])
@@ -88,7 +155,7 @@ def test_silence_in_other_codecs(encoder: str) -> None:
     ("codec", "config"),
     [
         (AudioCodec.AAC, "2b118800"),  # HE-AAC
-        (AudioCodec.AAC, "1194"),  # frames of 960 samples
+        (AudioCodec.AAC, "0990"),  # AAC Main
         (AudioCodec.AAC, "1198"),  # three channels
         (AudioCodec.FLAC, "1000100000000000000 0 0bb80 2f0 00000000".replace(" ", "") + "00" * 17),
     ],

@@ -17,7 +17,7 @@ from transcoder.segments import Part, RenditionInfo
 from transcoder.window import LiveWindow, Rendition
 from web import hls as hls_module
 from web import server as server_module
-from web.hot import MAX_HEAD, MAX_PIPELINED, SMALL_BODY
+from web.hot import MAX_HEAD, MAX_PIPELINED, SMALL_BODY, Clock
 
 HALF = TIMESCALE // 2
 DEADLINE = 10.0
@@ -185,6 +185,18 @@ async def test_answers_have_a_date_and_one_length(server: tuple[str, int], windo
         assert body == window.renditions[0].playlist().plain
         _, headers, body = await hot.get("/hls/0/stream.m3u8", "Accept-Encoding: gzip\r\n")
         assert gzip.decompress(body) == window.renditions[0].playlist().plain
+
+
+def test_the_date_is_rendered_once_a_second() -> None:
+    now = 1_767_225_600.2
+    clock = Clock(lambda: now)
+    ending = clock.ending(closing=False)
+    assert ending == b"Date: Thu, 01 Jan 2026 00:00:00 GMT\r\n\r\n"
+    now += 0.7
+    assert clock.ending(closing=False) is ending
+    assert clock.ending(closing=True) == b"Connection: close\r\n" + ending
+    now += 0.2
+    assert clock.ending(closing=False) == b"Date: Thu, 01 Jan 2026 00:00:01 GMT\r\n\r\n"
 
 
 async def test_a_blocked_player_gets_the_next_part(server: tuple[str, int], window: LiveWindow) -> None:
