@@ -71,7 +71,6 @@ class Stage:
         self.pipeline = Pipeline(
             PipelineSettings(config.stream.latency_level, _variants(config)), toolbox, store, listener=self
         )
-        self.advice: list[str] = []
         self._config = config
         self._credentials = credentials
         self._store = store
@@ -132,7 +131,6 @@ class Stage:
     def on_live(self) -> None:
         """Media flows."""
         if self.broadcast.begin():
-            self.advice.clear()
             self.viewers.clear()
             log.info("on air")
 
@@ -146,8 +144,7 @@ class Stage:
 
     def on_advice(self, sentence: str) -> None:
         """Something for the owner."""
-        if sentence not in self.advice:
-            self.advice.append(sentence)
+        log.info("advice", text=sentence)
 
     def _end_if_over(self) -> None:
         if self._source is not None:

@@ -67,7 +67,7 @@ class PipelineListener(Protocol):
         """The source is gone or silent; the slate is shown until another comes or the broadcast is ended."""
 
     def on_advice(self, sentence: str) -> None:
-        """Something the owner should know or do."""
+        """Something the owner should know or do; each sentence comes once."""
 
 
 class Pipeline:
@@ -139,10 +139,12 @@ class Pipeline:
 
     async def end_broadcast(self, reason: str) -> None:
         """The show is over: the window gets its ENDLIST, and ffmpeg ends."""
-        self._input = None
         lineup = self._lineup
         self._holding.stop()
         self._end_run()
+        if self._input is not None:
+            self._input.go_off_air(None, self._clock())
+            self._input = None
         await self._lane.settled()
         if lineup is not None and not lineup.window.ended:
             lineup.window.end()
@@ -157,13 +159,15 @@ class Pipeline:
 
     def renew(self, origin: SourceInput, video: VideoHeader | None, audio: AudioHeader | None) -> None:
         """The source's codec settings changed: a new run begins with its next keyframe."""
-        if origin is not self._input:
-            return
+        if origin is self._input:
+            log.info("codec settings changed", address=origin.source.origin.address)
+            self._begin_anew(origin, video, audio)
+
+    def _begin_anew(self, origin: SourceInput, video: VideoHeader | None, audio: AudioHeader | None) -> None:
         self._end_run()
         opening = Opening(origin.source, keyframe_interval=self._interval)
         opening.video, opening.audio = video, audio
         origin.go_off_air(opening, self._clock())
-        log.info("codec settings changed", address=origin.source.origin.address)
 
     def lose(self, origin: SourceInput, reason: str) -> None:
         """A source ended."""
@@ -178,10 +182,6 @@ class Pipeline:
         except LadderError as error:
             origin.source.close(opening.problem or str(error))
             return
-        if opening.problem:
-            self._advise(opening.problem)
-        for reason in ladder.reasons:
-            self._advise(reason)
         self._holding.stop()
         self._end_run()
         first = opening.frames[0]
@@ -202,6 +202,8 @@ class Pipeline:
         origin.go_on_air(lineup, encoder, shift)
         self._spawn(self._make_silence(lineup))
         self._listener.on_live()
+        for sentence in (opening.problem, *ladder.reasons):
+            self._advise(sentence)
         for frame in opening.frames:
             if isinstance(frame, VideoFrame):
                 origin.on_video(frame)
@@ -324,7 +326,7 @@ class Pipeline:
         if lineup is None or lineup.window.ended or self._holding.showing:
             return
         if origin.opening is None:
-            self.renew(origin, origin.source.video, origin.source.audio)
+            self._begin_anew(origin, origin.source.video, origin.source.audio)
         self._end_run()
         self._holding.show(lineup)
         self._listener.on_hold("The encoder is connected but sends nothing that can be shown.")
@@ -337,5 +339,4 @@ class Pipeline:
     def _advise(self, sentence: str) -> None:
         if sentence and sentence not in self._advised:
             self._advised.add(sentence)
-            log.info("advice", text=sentence)
-        self._listener.on_advice(sentence)
+            self._listener.on_advice(sentence)
