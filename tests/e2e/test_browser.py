@@ -80,3 +80,24 @@ async def test_a_page_that_waits_starts_with_the_show_and_ends_with_it(start: Se
         async with publishing(server, samples("plain.flv")), asyncio.timeout(PATIENCE):
             await until(page, "window.owncast.player.state() === 'playing'")
             await plays_on(page)
+
+
+async def test_a_source_of_another_kind_needs_no_reload(start: ServerFactory, samples: Samples) -> None:
+    """What comes back without sound cannot go on in the same playlists: the page changes over to the new ones."""
+    async with (
+        start(config=PASSTHROUGH) as server,
+        chromium() as browser,
+        open_page(browser, server.http) as page,
+    ):
+        await page.evaluate("window.sameDocument = true")
+        async with publishing(server, samples("plain.flv")) as encoder:
+            await plays_on(page)
+            encoder.kill()
+            await encoder.wait()
+        async with publishing(server, samples("video-only.flv")):
+            await server.playlist(0, lambda text: "#EXT-X-ENDLIST" not in text and bool(segments(text)))
+            first = (await server.text("/hls/0/stream.m3u8")).split("#EXT-X-MAP:URI=")[1].split("-")[0].strip('"')
+            seen = f"performance.getEntriesByType('resource').some(e => e.name.includes('/{first}-'))"
+            await until(page, seen)
+            await plays_on(page, 4)
+        assert await page.evaluate("window.sameDocument") is True
