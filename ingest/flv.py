@@ -7,6 +7,7 @@ into no codec's bitstream, except to strip what ISO BMFF forbids: the temporal d
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from struct import Struct
 from typing import Final, Protocol
 
@@ -182,14 +183,10 @@ class FlvReader:
         # "if (videoPacketType != Metadata && videoFrameType == Command)": one byte of command follows, no FourCC.
         if packet_type == _METADATA or frame_type == _COMMAND_FRAME:
             return
-        if packet_type == _VIDEO_MULTITRACK:
-            packet_type, tracks = _tracks(tag, position)
-        else:
-            tracks = [(_take(tag, position, 4), 0, tag[position + 4 :])]
-        mine = [(fourcc, body) for fourcc, track, body in tracks if self._uses_video(track)]
-        if not mine:
+        chosen = _chosen(tag, packet_type, position, packet_type == _VIDEO_MULTITRACK, self._uses_video)
+        if chosen is None:
             return
-        fourcc, body = mine[0]
+        packet_type, fourcc, body = chosen
         codec = _VIDEO_CODECS.get(fourcc)
         if codec is None:
             raise UnsupportedCodec(f"The video codec {_printable(fourcc)} cannot be shown to viewers. {_VIDEO_REMEDY}")
@@ -206,14 +203,10 @@ class FlvReader:
 
     def _enhanced_audio(self, timestamp: int, tag: memoryview) -> None:
         packet_type, position, nanoseconds = _mod_ex(tag)
-        if packet_type == _MULTITRACK:
-            packet_type, tracks = _tracks(tag, position)
-        else:
-            tracks = [(_take(tag, position, 4), 0, tag[position + 4 :])]
-        mine = [(fourcc, body) for fourcc, track, body in tracks if self._uses_audio(track)]
-        if not mine:
+        chosen = _chosen(tag, packet_type, position, packet_type == _MULTITRACK, self._uses_audio)
+        if chosen is None:
             return
-        fourcc, body = mine[0]
+        packet_type, fourcc, body = chosen
         codec = _AUDIO_CODECS.get(fourcc)
         if codec is None:
             raise UnsupportedCodec(f"The audio codec {_printable(fourcc)} cannot be shown to viewers. {_AUDIO_REMEDY}")
@@ -304,6 +297,18 @@ def _mod_ex(tag: memoryview) -> tuple[int, int, int]:
             # "maximum value (i.e., 999,999 ns)": more would be a millisecond, which the timestamp counts.
             nanoseconds = min(int.from_bytes(data[:3], "big"), 999_999)
     raise FlvError(f"A message has more than {MAX_MODEX_PACKETS} ModEx packets. Update the encoder.")
+
+
+def _chosen(
+    tag: memoryview, packet_type: int, position: int, multitrack: bool, uses: Callable[[int], bool]
+) -> tuple[int, bytes, memoryview] | None:
+    """Packet type, FourCC and body of the track in use; None when the message is for others only."""
+    if multitrack:
+        packet_type, tracks = _tracks(tag, position)
+    else:
+        tracks = [(_take(tag, position, 4), 0, tag[position + 4 :])]
+    mine = [(fourcc, body) for fourcc, track, body in tracks if uses(track)]
+    return (packet_type, *mine[0]) if mine else None
 
 
 def _tracks(tag: memoryview, position: int) -> tuple[int, list[tuple[bytes, int, memoryview]]]:

@@ -10,11 +10,10 @@ import pytest
 from aiohttp import ClientSession
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from shown import add, live
 
-from ingest.source import TIMESCALE
 from transcoder.ladder import Variant
-from transcoder.segments import Part, RenditionInfo
-from transcoder.window import LiveWindow, Rendition
+from transcoder.window import LiveWindow
 from web.hls import (
     BAD_DIRECTIVE,
     CROWDED,
@@ -32,8 +31,6 @@ from web.hls import (
     settle,
 )
 from web.pages import accepts_gzip
-
-HALF = TIMESCALE // 2
 
 Connect = Callable[..., Awaitable[ClientSession]]
 
@@ -69,37 +66,6 @@ class Get:
 
     def header(self, name: str) -> str | None:
         return self.headers.get(name)
-
-
-def live(*, part_target: int | None = HALF) -> LiveWindow:
-    window = LiveWindow(
-        session="abcd",
-        epoch=0.0,
-        target_duration=2,
-        part_target=part_target,
-        size=5,
-        renditions=[
-            RenditionInfo("video", "avc1.64001f", 1280, 720, 30.0, bitrate=3_000_000),
-            RenditionInfo("audio", "mp4a.40.2", sample_rate=48_000, channels=2, bitrate=128_000),
-        ],
-        variants=[Variant("Source", 0, 1)],
-    )
-    for rendition in window.renditions:
-        rendition.set_init(b"init of %d" % rendition.number)
-    return window
-
-
-def add(rendition: Rendition, sequence: int, number: int, data: bytes | None = b"") -> None:
-    """Part `number` of a segment of four."""
-    time = (sequence * 4 + number) * HALF
-    rendition.add_part(
-        Part(HALF, number == 0, b"part %d.%d" % (sequence, number) if data == b"" else data),
-        sequence=sequence,
-        start=time,
-        decode_time=time,
-        discontinuity=False,
-        closes=number == 3,
-    )
 
 
 def filled(until: tuple[int, int] = (6, 2), **options: int | None) -> tuple[LiveWindow, Hls, Theatre]:

@@ -10,16 +10,13 @@ from contextlib import asynccontextmanager
 
 import pytest
 from aiohttp import ClientSession
+from shown import add, live
 
-from ingest.source import TIMESCALE
-from transcoder.ladder import Variant
-from transcoder.segments import Part, RenditionInfo
-from transcoder.window import LiveWindow, Rendition
+from transcoder.window import LiveWindow
 from web import hls as hls_module
 from web import server as server_module
 from web.hot import MAX_HEAD, MAX_PIPELINED, SMALL_BODY, Clock
 
-HALF = TIMESCALE // 2
 DEADLINE = 10.0
 """Seconds after which a test that waits for the network has failed."""
 
@@ -27,39 +24,9 @@ Connect = Callable[..., Awaitable[ClientSession]]
 Response = tuple[int, dict[str, str], bytes]
 
 
-def live(target_duration: int = 2) -> LiveWindow:
-    window = LiveWindow(
-        session="abcd",
-        epoch=0.0,
-        target_duration=target_duration,
-        part_target=HALF,
-        size=5,
-        renditions=[
-            RenditionInfo("video", "avc1.64001f", 1280, 720, 30.0, bitrate=3_000_000),
-            RenditionInfo("audio", "mp4a.40.2", sample_rate=48_000, channels=2, bitrate=128_000),
-        ],
-        variants=[Variant("Source", 0, 1)],
-    )
-    for rendition in window.renditions:
-        rendition.set_init(b"init of %d" % rendition.number)
-    return window
-
-
-def add(rendition: Rendition, sequence: int, number: int, data: bytes = b"") -> None:
-    time = (sequence * 4 + number) * HALF
-    rendition.add_part(
-        Part(HALF, number == 0, data or b"part %d.%d" % (sequence, number)),
-        sequence=sequence,
-        start=time,
-        decode_time=time,
-        discontinuity=False,
-        closes=number == 3,
-    )
-
-
 def filled(target_duration: int = 2) -> LiveWindow:
     """Six segments and two parts of the seventh."""
-    window = live(target_duration)
+    window = live(target_duration=target_duration)
     for rendition in window.renditions:
         for position in range(6 * 4 + 2):
             add(rendition, position // 4, position % 4)
