@@ -23,7 +23,7 @@ ARGUMENTS = [
     "--disable-sync",
     "--autoplay-policy=no-user-gesture-required",
 ]
-WAIT_SECONDS = 20.0
+WAIT_SECONDS = 45.0
 """How long a page may take to get where it is expected; it is mostly there within a second or two."""
 POLL_MS = 50
 
