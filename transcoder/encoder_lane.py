@@ -71,11 +71,6 @@ class EncoderLane:
         self._current: _Encoding | None = None
         self._last: asyncio.Task[None] | None = None
 
-    @property
-    def pid(self) -> int | None:
-        """The process id of the running ffmpeg."""
-        return self._current.encoder.pid if self._current is not None and self._current.encoder is not None else None
-
     def begin(self, lineup: Lineup, ladder: Ladder, opening: Opening, run: int, shift: int) -> Encoder | None:
         """The encoder for `run`, to be fed from now on; ffmpeg starts when its turn comes. None: nothing to encode,
         or nothing to encode it with."""

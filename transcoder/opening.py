@@ -10,7 +10,6 @@ from collections.abc import Mapping
 
 from ingest.source import (
     TIMESCALE,
-    AudioCodec,
     AudioFrame,
     AudioHeader,
     LiveSource,
@@ -31,9 +30,6 @@ ANNOUNCED_WAIT = 3 * TIMESCALE
 
 MAX_FRAMES = 4096
 """Frames kept at most; three seconds of anything real are far fewer."""
-
-SELF_DESCRIBING = frozenset({AudioCodec.AC3, AudioCodec.EAC3, AudioCodec.MP3, AudioCodec.OPUS})
-"""Audio codecs whose format, or frame length, is known from the first frame only."""
 
 COMMON_PROFILES = ("avc1.42", "avc1.4d", "avc1.58", "avc1.64")
 """Baseline, Main, Extended and High: 8 bits, 4:2:0."""

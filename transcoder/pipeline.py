@@ -112,11 +112,6 @@ class Pipeline:
         return self._holding.showing
 
     @property
-    def encoder_pid(self) -> int | None:
-        """The process id of the running ffmpeg."""
-        return self._lane.pid
-
-    @property
     def silent_for(self) -> float:
         """Seconds since the current source was heard, 0 without one."""
         return self._clock() - self._input.last_heard if self._input is not None and not self._input.heard else 0.0

@@ -146,20 +146,6 @@ class Encoder:
                 self._describable.set()
             self._feed(Tag(feed.audio_tag(self._audio.codec, frame), frame.pts, False, False), frame.pts)
 
-    def feed_headers(self, video: VideoHeader | None, audio: AudioHeader | None) -> None:
-        """Take the source's headers; ffmpeg is started again when they differ from those it was started with.
-
-        Raises EncoderError, and goes on as before, when this ffmpeg cannot read the new codecs.
-        """
-        video, audio = video if self._with_video else None, audio if self._with_audio else None
-        if (video, audio) == (self._video, self._audio):
-            return
-        check_readable(self._binary, video, audio)
-        self._video, self._audio, self._sample = video, audio, None
-        self._replay = Replay(with_video=self._with_video)
-        if self._run is not None:
-            self._run.end("The source's codec settings changed.")
-
     def _feed(self, tag: Tag, presented: int) -> None:
         self._replay.add(tag, presented, self._delivered())
         if self._run is not None:
@@ -185,9 +171,6 @@ class Encoder:
             if self._closing.is_set():
                 break
             self._listener.on_down(reason)
-            if run.ended_on_purpose:
-                log.info("ffmpeg restarts", reason=reason)
-                continue
             log.warning("ffmpeg died", reason=reason, encoder=self._encoder, next_try_seconds=backoff)
             if loop.time() - began >= self._timing.healthy_after:
                 backoff = self._timing.first_backoff

@@ -58,7 +58,6 @@ class Run:
         listener: EncoderListener,
         advise: Callable[[Advice], None],
     ) -> None:
-        self.ended_on_purpose = False
         self.encoder_failed = False
         self.pid: int | None = None
         self._settings = settings
@@ -133,7 +132,6 @@ class Run:
 
     def end(self, reason: str) -> None:
         """Close ffmpeg's input so that it finishes; `play` returns `reason` soon."""
-        self.ended_on_purpose = True
         self._stop(reason)
 
     def _stop(self, reason: str) -> None:

@@ -105,16 +105,6 @@ class Schedule:
         """Where the last finished run ended, 0 before any; the next one may start here or later."""
         return max(self._run_ends.values(), default=0)
 
-    @property
-    def frame_duration(self) -> int:
-        """The leading track's last distance between frames, in ticks."""
-        return self._frame
-
-    @property
-    def longest_gap(self) -> int:
-        """The longest distance between keyframes of this run so far, in ticks; 0 before the second keyframe."""
-        return self._longest_gap
-
     def at(self, serial: int) -> Boundary | None:
         """The boundary with this serial, or the oldest one kept; None while it is still to come."""
         if serial > self.head:

@@ -1,7 +1,7 @@
 """The show as viewers know it: offline, live, or holding on for an encoder that vanished.
 
 Owns the states, their times, the title and the peaks of viewers. It does not own tasks or timers (the shell asks
-`expire` when `deadline` has come), nor who may publish (`admission`), nor the media.
+`expire` every second or so), nor who may publish (`admission`), nor the media.
 
             begin                 lose                    expire, end
   OFFLINE ─────────► LIVE ─────────────────► HOLDING ─────────────────► OFFLINE
@@ -72,16 +72,6 @@ class Broadcast:
     def state(self) -> State:
         """Where the show stands now."""
         return self._state
-
-    @property
-    def started_at(self) -> datetime | None:
-        """When the running show began, across reconnects; None while offline."""
-        return None if self._state is State.OFFLINE else self._connected
-
-    @property
-    def deadline(self) -> float | None:
-        """While holding: the monotonic time at which the show ends unless an encoder comes back."""
-        return self._deadline
 
     def begin(self) -> bool:
         """An encoder publishes. Returns True for a new show, False when a running one goes on."""

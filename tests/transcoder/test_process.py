@@ -255,24 +255,6 @@ async def test_a_hardware_encoder_that_fails_is_replaced_during_the_broadcast() 
     assert any("h264_nvenc failed during the broadcast" in sentence for sentence in advice)
 
 
-async def test_new_headers_start_a_new_ffmpeg() -> None:
-    first, second = flv(seconds=1.0, audio=""), flv(seconds=1.0, audio="", bframes=2, start=10)
-    recorder = Recorder()
-    encoder = make(first, ladder(RUNG), recorder)
-    await encoder.start()
-    feed(encoder, frames(first)[1])
-    await until(recorder, lambda: len(recorder.video.get(0, [])) >= 28)
-    new = header(second, VideoHeader)
-    assert isinstance(new, VideoHeader)
-    encoder.feed_headers(new, None)
-    feed(encoder, frames(second)[1])
-    await until(recorder, lambda: recorder.video[0][-1].pts > 10.8 * TIMESCALE)
-    await encoder.aclose()
-    assert recorder.events == ["up", "down: The source's codec settings changed.", "up"]
-    wanted = sorted(f.pts for f in video_of(frames(second)[1]))
-    assert [f.pts for f in recorder.video[0] if f.pts >= 10 * TIMESCALE] == wanted
-
-
 @pytest.mark.parametrize("loop", [asyncio.new_event_loop, uvloop.new_event_loop], ids=["asyncio", "uvloop"])
 def test_closing_leaves_no_process_descriptor_or_task(loop: Callable[[], asyncio.AbstractEventLoop]) -> None:
     async def scenario() -> None:
