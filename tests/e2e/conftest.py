@@ -5,30 +5,11 @@ from __future__ import annotations
 import asyncio
 import subprocess
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager
 from functools import partial
 from pathlib import Path
 
 import pytest
-from rig import BUNDLED_FFMPEG, SYSTEM_FFMPEG, Server, serving
-
-PASSTHROUGH = """
-stream:
-  variants:
-    - {name: Source, video_passthrough: true, audio_passthrough: true}
-"""
-LADDER = """
-stream:
-  variants:
-    - {name: Middle, video_bitrate: 600, audio_bitrate: 96, scaled_height: 180, cpu_usage_level: 0}
-    - {name: Small, video_bitrate: 200, audio_bitrate: 96, scaled_height: 90, cpu_usage_level: 0}
-"""
-MIXED = """
-stream:
-  variants:
-    - {name: Source, video_passthrough: true, audio_passthrough: true}
-    - {name: Small, video_bitrate: 200, audio_passthrough: true, scaled_height: 90, cpu_usage_level: 0}
-"""
+from rig import BUNDLED_FFMPEG, SYSTEM_FFMPEG, ServerFactory, serving
 
 _PICTURE = ("-f", "lavfi", "-i", "testsrc2=size=320x180:rate={rate}:duration={seconds}")
 _SOUND = ("-f", "lavfi", "-i", "sine=440:sample_rate=48000:duration={seconds}")
@@ -69,9 +50,6 @@ def samples(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
 def encoders(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What the first server learned of this machine's encoders; the others need not try again."""
     return tmp_path_factory.mktemp("encoders") / "encoders.json"
-
-
-ServerFactory = Callable[..., AbstractAsyncContextManager[Server]]
 
 
 @pytest.fixture

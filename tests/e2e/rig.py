@@ -12,7 +12,7 @@ import re
 import signal
 import sys
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
@@ -25,6 +25,24 @@ BUNDLED_FFMPEG = imageio_ffmpeg.get_ffmpeg_exe()
 KEY = "e2e-key"
 PATIENCE = 60.0
 """Seconds that anything may take on a busy machine; nothing here is about speed."""
+
+PASSTHROUGH = """
+stream:
+  variants:
+    - {name: Source, video_passthrough: true, audio_passthrough: true}
+"""
+LADDER = """
+stream:
+  variants:
+    - {name: Middle, video_bitrate: 600, audio_bitrate: 96, scaled_height: 180, cpu_usage_level: 0}
+    - {name: Small, video_bitrate: 200, audio_bitrate: 96, scaled_height: 90, cpu_usage_level: 0}
+"""
+MIXED = """
+stream:
+  variants:
+    - {name: Source, video_passthrough: true, audio_passthrough: true}
+    - {name: Small, video_bitrate: 200, audio_passthrough: true, scaled_height: 90, cpu_usage_level: 0}
+"""
 
 T = TypeVar("T")
 
@@ -90,6 +108,10 @@ class Server:
         path = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
         found = {int(pid) for task in path.parents[1].iterdir() for pid in (task / "children").read_text().split()}
         return sorted(found)
+
+
+ServerFactory = Callable[..., AbstractAsyncContextManager[Server]]
+"""Starts a server in a test's own folder, with options and settings as for `serving`."""
 
 
 @asynccontextmanager

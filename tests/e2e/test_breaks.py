@@ -11,8 +11,20 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import LADDER, MIXED, PASSTHROUGH, ServerFactory
-from rig import KEY, SYSTEM_FFMPEG, Server, eventually, media_sequence, publishing, run, segments
+from rig import (
+    KEY,
+    LADDER,
+    MIXED,
+    PASSTHROUGH,
+    SYSTEM_FFMPEG,
+    Server,
+    ServerFactory,
+    eventually,
+    media_sequence,
+    publishing,
+    run,
+    segments,
+)
 
 Samples = Callable[[str], Path]
 

@@ -7,9 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import MIXED, PASSTHROUGH, ServerFactory
 from playwright.async_api import Page
-from rig import PATIENCE, publishing, segments
+from rig import MIXED, PASSTHROUGH, PATIENCE, ServerFactory, publishing, segments
 from viewer_browser import chromium, open_page, until
 
 Samples = Callable[[str], Path]

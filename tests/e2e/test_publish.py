@@ -9,8 +9,19 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import LADDER, MIXED, PASSTHROUGH, ServerFactory
-from rig import BUNDLED_FFMPEG, KEY, SYSTEM_FFMPEG, Server, publishing, run, segments
+from rig import (
+    BUNDLED_FFMPEG,
+    KEY,
+    LADDER,
+    MIXED,
+    PASSTHROUGH,
+    SYSTEM_FFMPEG,
+    Server,
+    ServerFactory,
+    publishing,
+    run,
+    segments,
+)
 
 Samples = Callable[[str], Path]
 

@@ -13,8 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import LADDER, PASSTHROUGH, ServerFactory
-from rig import PATIENCE, eventually, publishing, run, segments
+from rig import LADDER, PASSTHROUGH, PATIENCE, ServerFactory, eventually, publishing, run, segments
 
 Samples = Callable[[str], Path]
 
