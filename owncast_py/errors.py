@@ -3,9 +3,13 @@
 OwncastError
 ├── ConfigError          settings that cannot be used; one sentence per fault
 ├── CredentialsError     the secrets in the data directory cannot be read or kept
-└── StartError           the server cannot start here: a taken port, a directory that cannot be written
+├── StartError           the server cannot start here: a taken port, a directory that cannot be written
+├── StorageError         the database cannot be opened, or refused to keep something
+├── SettingError         a setting cannot take that value
+├── AccountError         there is no such user or token, or it cannot be changed like that
+└── ChatError            what chat refuses; its tree is in `owncast_py.chat.errors`
 
-The command line prints them and exits with 2; none of them ever holds a secret.
+The command line prints those of the start and exits with 2, the web answers with the others; none ever holds a secret.
 """
 
 from __future__ import annotations
@@ -31,3 +35,15 @@ class CredentialsError(OwncastError):
 
 class StartError(OwncastError):
     """The server cannot start on this machine as it is configured."""
+
+
+class StorageError(OwncastError):
+    """The database cannot be opened, or refused to keep something. What was to be kept is not."""
+
+
+class SettingError(OwncastError):
+    """A setting cannot take that value; the one before stays in force."""
+
+
+class AccountError(OwncastError):
+    """There is no such user or token, or it cannot be changed in that way."""

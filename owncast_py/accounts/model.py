@@ -1,0 +1,78 @@
+"""Users, their devices and what they may do, as values.
+
+Owns the shapes. A user is a chatter, a bot or the admin; each of their access tokens belongs to one device. Scopes are
+Owncast's names, because that is how owners and bots know them; other dialects translate.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+COLORS = 8
+"""Colours of names are numbers from 0; the page's theme says which they are."""
+MAX_PREVIOUS_NAMES = 20
+"""Names that are remembered of one user, newest last."""
+
+
+class Kind(StrEnum):
+    """What a user is."""
+
+    CHATTER = "chatter"
+    BOT = "bot"
+    ADMIN = "admin"
+
+
+class Scope(StrEnum):
+    """What an access token may do beyond chatting for itself."""
+
+    SEND_MESSAGES = "CAN_SEND_MESSAGES"
+    SEND_SYSTEM_MESSAGES = "CAN_SEND_SYSTEM_MESSAGES"
+    ADMIN = "HAS_ADMIN_ACCESS"
+    MODERATOR = "MODERATOR"
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """Somebody who can act here. Times are aware, in UTC."""
+
+    id: str
+    kind: Kind
+    display_name: str
+    color: int
+    created_at: datetime
+    name_changed_at: datetime | None = None
+    previous_names: tuple[str, ...] = ()
+    scopes: frozenset[Scope] = frozenset()
+    moderator: bool = False
+    authenticated: bool = False
+    """Has proved who they are, by more than holding a token."""
+    disabled_at: datetime | None = None
+    timed_out_until: datetime | None = None
+
+    @property
+    def is_bot(self) -> bool:
+        """A program that was given an access token."""
+        return self.kind is Kind.BOT
+
+    @property
+    def may_moderate(self) -> bool:
+        """May act on other people's messages, and is free of limits."""
+        return self.moderator or self.kind is Kind.ADMIN or Scope.ADMIN in self.scopes
+
+    def has(self, scope: Scope) -> bool:
+        """Whether the user has that scope."""
+        return self.may_moderate if scope is Scope.MODERATOR else scope in self.scopes
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """One place where a user is signed in. It has one access token, of which only a hash is known."""
+
+    id: str
+    user_id: str
+    display_name: str
+    created_at: datetime
+    last_seen_at: datetime | None = None
+    last_seen_ip: str | None = None

@@ -1,0 +1,89 @@
+"""What a chat does not want to read: links where they are not allowed, blocked words, and spam by a few plain signs.
+
+Owns the recognition, each sign with its sentence; whether it is asked is a setting. It knows words only, no users,
+apart from what each user has just written, which it forgets after REPEAT_SECONDS.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections import OrderedDict
+from collections.abc import Callable, Collection
+
+from owncast_py.chat.names import key
+from owncast_py.chat.rendering import INVISIBLE
+
+REPEAT_SECONDS = 60.0
+MAX_REPEATS = 3
+"""How often one user may write the same within REPEAT_SECONDS."""
+MAX_WRITERS = 20_000
+WALL = 12
+"""The same character so many times in a row is a wall, not emphasis."""
+MAX_EMOJI = 12
+SHOUT_LENGTH = 40
+"""Letters from which on nearly nothing but capitals is shouting."""
+MAX_MENTIONS = 6
+
+_DOMAINS = (
+    "com|net|org|info|biz|io|gg|tv|me|co|ru|cn|xyz|top|site|online|shop|club|live|app|dev|link|click|ly|to|be|de|uk"
+)
+_LINK = re.compile(
+    r"(?:h(?:tt|xx)ps?\s*:|ftp\s*:|\bwww\s*\.|://)"
+    rf"|\b[a-z0-9][a-z0-9-]*(?:\.|\s\.\s?|\s?[\[(]dot[\])]\s?)(?:{_DOMAINS})\b(?!\w)"
+    r"|\b[a-z0-9][a-z0-9-]*\sdot\s(?:com|net|org|io|gg|tv)\b",
+    re.IGNORECASE,
+)
+_WALL = re.compile(rf"(\S)\1{{{WALL - 1},}}")
+_MENTION = re.compile(r"(?:^|\s)@\w")
+_EMOJI = re.compile(":[A-Za-z0-9_-]{1,50}:|[\u2600-\u27bf\U0001f300-\U0001faff]")
+
+
+def has_link(source: str) -> bool:
+    """Whether a message leads elsewhere, also by an address that is spelled out or pulled apart."""
+    return _LINK.search(INVISIBLE.sub("", unicodedata.normalize("NFKC", source))) is not None
+
+
+def has_blocked_word(source: str, words: Collection[str]) -> bool:
+    """Whether one of `words` stands in the message as a word, however it is disguised; inside of others it may."""
+    written = {key(word) for word in re.split(r"[^\w|!$@]+", unicodedata.normalize("NFKC", source)) if word}
+    # Letters that stand alone, s p a c e d, are read as the word that they make.
+    singles = re.findall(r"(?:\b\w\b[\s.*_-]*){3,}", source)
+    written |= {key(re.sub(r"\W|_", "", run)) for run in singles}
+    return any(key(word) in written for word in words)
+
+
+def looks_like_spam(source: str) -> str | None:
+    """The sentence for the sign of spam that a message bears; None when it bears none."""
+    if _WALL.search(source):
+        return f"The same character {WALL} times and more in a row is too much."
+    if len(_EMOJI.findall(source)) > MAX_EMOJI:
+        return f"More than {MAX_EMOJI} emoji in one message are too many."
+    if len(_MENTION.findall(source)) > MAX_MENTIONS:
+        return f"A message can mention {MAX_MENTIONS} people."
+    letters = [character for character in source if character.isalpha()]
+    if len(letters) >= SHOUT_LENGTH and sum(map(str.isupper, letters)) > 0.8 * len(letters):
+        return "Please do not write in capitals alone."
+    return None
+
+
+class Repeats:
+    """Who has just written the same thing how often."""
+
+    def __init__(self, monotonic: Callable[[], float]) -> None:
+        """`monotonic` counts seconds."""
+        self._monotonic = monotonic
+        self._written: OrderedDict[str, tuple[str, int, float]] = OrderedDict()
+
+    def check(self, user_id: str, source: str) -> str | None:
+        """Counts a message; the sentence when it came once too often."""
+        text = " ".join(source.casefold().split())
+        before, times, since = self._written.get(user_id, ("", 0, 0.0))
+        now = self._monotonic()
+        if text != before or now - since > REPEAT_SECONDS:
+            times, since = 0, now
+        self._written[user_id] = (text, times + 1, since)
+        self._written.move_to_end(user_id)
+        if len(self._written) > MAX_WRITERS:
+            self._written.popitem(last=False)
+        return "You have written the same several times; say something else." if times >= MAX_REPEATS else None

@@ -1,0 +1,300 @@
+"""Channels: messages in one total order, kept, then seen.
+
+Owns the way of a message: ordered by the broker, written to the database together with all that came meanwhile, then
+delivered, and only then acknowledged to its sender. So what anybody saw, and what a sender was told is accepted,
+survives `kill -9` and a power cut. The newest messages of each channel in use are also in memory, where history is
+asked for most.
+
+A flush starts at once when the last one is over and FLUSH_REST has passed since it began: quiet channels wait for
+nothing, busy ones share a commit.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from itertools import islice
+
+import structlog
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from owncast_py.errors import StorageError
+from owncast_py.realtime.broker import Broker
+from owncast_py.realtime.messages import EPOCH, Action, Address, Draft, Message, serial_at
+from owncast_py.storage import channel_messages as repository
+from owncast_py.storage.database import Database
+
+FLUSH_REST = 0.02
+"""Seconds from the start of one flush to the next, at least."""
+MAX_PENDING = 10_000
+"""Messages that may wait to be written; a further one is refused, for the disk is slower than what comes in."""
+RECENT = 200
+"""Messages of a channel in memory."""
+MAX_CHANNELS_IN_MEMORY = 10_000
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(slots=True)
+class _Recent:
+    """The newest messages of a channel by serial, in order, each in its latest version."""
+
+    messages: OrderedDict[str, Message] = field(default_factory=OrderedDict)
+    loaded: bool = False
+
+    def note(self, message: Message) -> None:
+        if message.serial in self.messages or message.version == message.serial:
+            self.messages[message.serial] = message
+        if len(self.messages) > RECENT:
+            self.messages.popitem(last=False)
+
+
+@dataclass(slots=True)
+class _Pending:
+    address: Address
+    drafts: Sequence[Draft | Message]
+    done: asyncio.Future[list[Message]]
+
+
+class Channels:
+    """Every channel of this server."""
+
+    def __init__(self, database: Database, broker: Broker) -> None:
+        self.broker = broker
+        """For those who listen or are present."""
+        self._database = database
+        self._pending: list[_Pending] = []
+        self._waiting = 0
+        self._wake = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+        self._closing = False
+        self._recent: OrderedDict[Address, _Recent] = OrderedDict()
+        self._loading = asyncio.Lock()
+
+    async def start(self) -> None:
+        """Goes on with the order where it stood."""
+        async with self._database.reading() as connection:
+            last = await repository.last_version(connection)
+        await self.broker.start(last)
+        self._task = asyncio.create_task(self._flushing(), name="channels: flush")
+
+    async def aclose(self) -> None:
+        """Writes and delivers what waits, then ends."""
+        self._closing = True
+        self._wake.set()
+        if self._task is not None:
+            await self._task
+        await self.broker.aclose()
+
+    async def publish(self, address: Address, *drafts: Draft) -> list[Message]:
+        """Adds messages to a channel, next to each other. When this returns, they are kept and on their way.
+
+        Raises StorageError when they cannot be kept, and then nobody has seen them.
+        """
+        return await self._enqueue(address, drafts)
+
+    async def revise(
+        self,
+        address: Address,
+        serials: Sequence[str],
+        action: Action,
+        change: Callable[[Message], Message] | None = None,
+    ) -> list[Message]:
+        """Makes a new version of each of those messages that exists and differs after `action` and `change`."""
+        revised = []
+        for message in await self.find(address, serials):
+            after = replace(change(message) if change else message, action=action)
+            if after != message:
+                revised.append(after)
+        return await self._enqueue(address, revised) if revised else []
+
+    async def settle(self, address: Address) -> None:
+        """Returns once everything that was published before is kept and delivered."""
+        await self._enqueue(address, ())
+
+    async def find(self, address: Address, serials: Sequence[str]) -> list[Message]:
+        """Those messages that exist, in their latest version and their order."""
+        recent = await self._recent_of(address)
+        found = [recent.messages[serial] for serial in serials if serial in recent.messages]
+        missing = [serial for serial in serials if serial not in recent.messages]
+        if missing:
+            async with self._database.reading() as connection:
+                found += await repository.by_serials(connection, address, missing)
+        return sorted(found, key=lambda message: message.serial)
+
+    async def recent(self, address: Address, limit: int, *, removed: bool = False) -> list[Message]:
+        """The newest messages, oldest first; with those that were removed from view only if `removed`.
+
+        Answered from memory where that suffices; `limit` is at most RECENT.
+        """
+        recent = await self._recent_of(address)
+        fitting = (message for message in reversed(recent.messages.values()) if removed or message.visible)
+        found = list(islice(fitting, limit))
+        if len(found) < limit and len(recent.messages) == RECENT:
+            found = await self.history(address, limit=limit, removed=removed)
+        return found[::-1]
+
+    async def history(
+        self,
+        address: Address,
+        *,
+        limit: int,
+        before: str | None = None,
+        client_id: str | None = None,
+        text: str | None = None,
+        removed: bool = True,
+    ) -> list[Message]:
+        """A page of messages from the database, newest first; see `storage.channel_messages.page`."""
+        folded = text.casefold() if text else None
+        async with self._database.reading() as connection:
+            return await repository.page(
+                connection, address, limit=limit, before=before, client_id=client_id, text=folded, removed=removed
+            )
+
+    async def prune(self, address: Address, before: datetime) -> int:
+        """Deletes messages that began before that time. Returns how many versions that were."""
+        serial = serial_at(int((before - EPOCH).total_seconds() * 1000))
+        deleted = await self._database.write(lambda connection: repository.prune(connection, address, serial))
+        messages = (await self._recent_of(address)).messages
+        for old in [known for known in messages if known < serial]:
+            del messages[old]
+        return deleted
+
+    async def _recent_of(self, address: Address) -> _Recent:
+        recent = self._recent.get(address)
+        if recent is None or not recent.loaded:
+            async with self._loading:
+                recent = self._recent.get(address)
+                if recent is None or not recent.loaded:
+                    recent = await self._load(address)
+        self._recent.move_to_end(address)
+        return recent
+
+    async def _load(self, address: Address) -> _Recent:
+        # In its place before the database is read, so that what is flushed meanwhile is noted there.
+        recent = self._recent[address] = _Recent()
+        async with self._database.reading() as connection:
+            page = await repository.page(connection, address, limit=RECENT)
+        newer = list(recent.messages.values())
+        recent.messages.clear()
+        for message in [*reversed(page), *newer]:
+            recent.messages[message.serial] = message
+        while len(recent.messages) > RECENT:
+            recent.messages.popitem(last=False)
+        recent.loaded = True
+        while len(self._recent) > MAX_CHANNELS_IN_MEMORY:
+            self._recent.popitem(last=False)
+        return recent
+
+    async def _enqueue(self, address: Address, drafts: Sequence[Draft | Message]) -> list[Message]:
+        if self._task is None or self._closing:
+            raise StorageError("The server is stopping; nothing more is accepted.")
+        if self._waiting + len(drafts) > MAX_PENDING:
+            raise StorageError(f"The disk is too slow: {self._waiting} messages wait to be kept. Try again later.")
+        done: asyncio.Future[list[Message]] = asyncio.get_running_loop().create_future()
+        self._pending.append(_Pending(address, drafts, done))
+        self._waiting += len(drafts)
+        self._wake.set()
+        return await done
+
+    async def _flushing(self) -> None:
+        loop = asyncio.get_running_loop()
+        began = float("-inf")
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            while self._pending:
+                if (rest := began + FLUSH_REST - loop.time()) > 0 and not self._closing:
+                    await asyncio.sleep(rest)
+                began = loop.time()
+                await self._flush()
+            if self._closing:
+                return
+
+    async def _flush(self) -> None:
+        pending, self._pending = self._pending, []
+        self._waiting = 0
+        ordered = []
+        try:
+            ordered = [(entry, await self._order(entry)) for entry in pending]
+            await self._keep([message for _, messages in ordered for message in messages])
+        except Exception as error:
+            if len(ordered) <= 1:
+                for entry in pending:
+                    _refuse(entry, error)
+                return
+            ordered = await self._keep_one_by_one(ordered)
+        # Neighbours that go to one channel are delivered as one.
+        together: list[Message] = []
+        for entry, messages in ordered:
+            if together and together[0].address != entry.address:
+                await self.broker.deliver(together[0].address, together)
+                together = []
+            together += messages
+            if (recent := self._recent.get(entry.address)) is not None:
+                for message in messages:
+                    if not message.transient:
+                        recent.note(message)
+        if together:
+            await self.broker.deliver(together[0].address, together)
+        for entry, messages in ordered:
+            if not entry.done.done():
+                entry.done.set_result(messages)
+
+    async def _keep_one_by_one(
+        self, ordered: list[tuple[_Pending, list[Message]]]
+    ) -> list[tuple[_Pending, list[Message]]]:
+        """What can be kept of a group that could not be kept as a whole."""
+        kept = []
+        for entry, messages in ordered:
+            try:
+                await self._keep(messages)
+            except Exception as error:
+                _refuse(entry, error)
+            else:
+                kept.append((entry, messages))
+        return kept
+
+    async def _order(self, entry: _Pending) -> list[Message]:
+        places = await self.broker.order(entry.address, len(entry.drafts))
+        return [
+            replace(draft, version=serial, at=at)
+            if isinstance(draft, Message)
+            else _message(entry.address, draft, serial, at)
+            for draft, (serial, at) in zip(entry.drafts, places, strict=True)
+        ]
+
+    async def _keep(self, messages: list[Message]) -> None:
+        kept = [message for message in messages if not message.transient]
+        if not kept:
+            return
+
+        async def work(connection: AsyncConnection) -> None:
+            await repository.append(connection, kept)
+
+        await self._database.write(work)
+
+
+def _refuse(entry: _Pending, error: Exception) -> None:
+    if not entry.done.done():
+        entry.done.set_exception(error)
+
+
+def _message(address: Address, draft: Draft, serial: str, at: datetime) -> Message:
+    return Message(
+        address=address,
+        version=serial,
+        serial=serial,
+        action=Action.CREATE,
+        id=draft.id or serial,
+        name=draft.name,
+        data=draft.data,
+        encoding=draft.encoding,
+        client_id=draft.client_id,
+        at=at,
+        text=draft.text.casefold() if draft.text is not None else None,
+        transient=draft.transient,
+    )

@@ -1,0 +1,153 @@
+"""The channels' log in the database: rows ↔ `realtime.messages`.
+
+Owns its SQL. Every version of a message is a row; the newest of each message has `latest`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy import Row, delete, func, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from owncast_py.realtime.messages import Action, Address, Message
+from owncast_py.storage.tables import channel_messages
+
+_LIKE_ESCAPE = "\\"
+
+
+async def append(connection: AsyncConnection, messages: Sequence[Message]) -> None:
+    """Adds versions; those before them are not the latest any more."""
+    for message in messages:
+        if message.version != message.serial:
+            await connection.execute(
+                update(channel_messages)
+                .where(
+                    channel_messages.c.app == message.address.app,
+                    channel_messages.c.channel == message.address.channel,
+                    channel_messages.c.serial == message.serial,
+                    channel_messages.c.latest,
+                )
+                .values(latest=False)
+            )
+    # Several versions of one message may come together: only the last of them is the latest.
+    newest = {message.serial: message.version for message in messages}
+    await connection.execute(
+        insert(channel_messages), [_values(message, newest[message.serial] == message.version) for message in messages]
+    )
+
+
+async def last_version(connection: AsyncConnection) -> str:
+    """The greatest version of all channels, or nothing."""
+    return (await connection.execute(select(func.max(channel_messages.c.version)))).scalar() or ""
+
+
+async def page(
+    connection: AsyncConnection,
+    address: Address,
+    *,
+    limit: int,
+    before: str | None = None,
+    client_id: str | None = None,
+    name: str | None = None,
+    text: str | None = None,
+    removed: bool = True,
+) -> list[Message]:
+    """The newest messages in their latest version, newest first.
+
+    Restricted to those with a serial less than `before`, of one client, of one name, that contain `text` (case-folded),
+    and without those that were removed from view.
+    """
+    query = select(channel_messages).where(
+        channel_messages.c.app == address.app,
+        channel_messages.c.channel == address.channel,
+        channel_messages.c.latest,
+    )
+    if before is not None:
+        query = query.where(channel_messages.c.serial < before)
+    if client_id is not None:
+        query = query.where(channel_messages.c.client_id == client_id)
+    if name is not None:
+        query = query.where(channel_messages.c.name == name)
+    if text is not None:
+        escaped = text.replace(_LIKE_ESCAPE, _LIKE_ESCAPE * 2).replace("%", r"\%").replace("_", r"\_")
+        query = query.where(channel_messages.c.text.like(f"%{escaped}%", escape=_LIKE_ESCAPE))
+    if not removed:
+        query = query.where(channel_messages.c.action != Action.DELETE)
+    query = query.order_by(channel_messages.c.serial.desc()).limit(limit)
+    return [_message(row) for row in await connection.execute(query)]
+
+
+async def by_serials(connection: AsyncConnection, address: Address, serials: Sequence[str]) -> list[Message]:
+    """The latest versions of those messages that exist, in their order."""
+    query = (
+        select(channel_messages)
+        .where(
+            channel_messages.c.app == address.app,
+            channel_messages.c.channel == address.channel,
+            channel_messages.c.serial.in_(serials),
+            channel_messages.c.latest,
+        )
+        .order_by(channel_messages.c.serial)
+    )
+    return [_message(row) for row in await connection.execute(query)]
+
+
+async def versions(connection: AsyncConnection, address: Address, serial: str) -> list[Message]:
+    """Every version of one message, oldest first."""
+    query = (
+        select(channel_messages)
+        .where(
+            channel_messages.c.app == address.app,
+            channel_messages.c.channel == address.channel,
+            channel_messages.c.serial == serial,
+        )
+        .order_by(channel_messages.c.version)
+    )
+    return [_message(row) for row in await connection.execute(query)]
+
+
+async def prune(connection: AsyncConnection, address: Address, before: str) -> int:
+    """Deletes every version of messages with a serial less than `before`; how many rows that were."""
+    deleted = await connection.execute(
+        delete(channel_messages).where(
+            channel_messages.c.app == address.app,
+            channel_messages.c.channel == address.channel,
+            channel_messages.c.serial < before,
+        )
+    )
+    return deleted.rowcount
+
+
+def _values(message: Message, latest: bool) -> dict[str, object]:
+    return {
+        "app": message.address.app,
+        "channel": message.address.channel,
+        "version": message.version,
+        "serial": message.serial,
+        "action": message.action.value,
+        "latest": latest,
+        "id": message.id,
+        "name": message.name,
+        "data": message.data,
+        "encoding": message.encoding,
+        "client_id": message.client_id,
+        "text": message.text,
+        "at": message.at,
+    }
+
+
+def _message(row: Row[tuple[object, ...]]) -> Message:
+    return Message(
+        address=Address(row.app, row.channel),
+        version=row.version,
+        serial=row.serial,
+        action=Action(row.action),
+        id=row.id,
+        name=row.name,
+        data=bytes(row.data),
+        encoding=row.encoding,
+        client_id=row.client_id,
+        at=row.at,
+        text=row.text,
+    )

@@ -1,0 +1,150 @@
+"""Users and devices in the database: rows ↔ `accounts.model`.
+
+Owns their SQL. It decides nothing: who may be what is `accounts.service`'s to say.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import orjson
+from sqlalchemy import Row, delete, func, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from owncast_py.accounts.model import Device, Kind, Scope, User
+from owncast_py.storage.tables import devices, users
+
+
+async def add(connection: AsyncConnection, user: User, name_key: str) -> None:
+    """A new user."""
+    await connection.execute(insert(users).values(id=user.id, created_at=user.created_at, **_values(user, name_key)))
+
+
+async def replace(connection: AsyncConnection, user: User, name_key: str) -> None:
+    """Writes everything of a user over what was there."""
+    await connection.execute(update(users).where(users.c.id == user.id).values(**_values(user, name_key)))
+
+
+async def remove(connection: AsyncConnection, user_id: str) -> None:
+    """Removes a user with all devices."""
+    await connection.execute(delete(users).where(users.c.id == user_id))
+
+
+async def by_id(connection: AsyncConnection, user_id: str) -> User | None:
+    """The user with that id."""
+    row = (await connection.execute(select(users).where(users.c.id == user_id))).one_or_none()
+    return _user(row) if row else None
+
+
+async def by_name_key(connection: AsyncConnection, name_key: str) -> list[User]:
+    """Users whose name reads like that one."""
+    rows = await connection.execute(select(users).where(users.c.name_key == name_key).limit(100))
+    return [_user(row) for row in rows]
+
+
+async def of_kind(connection: AsyncConnection, kind: Kind, limit: int) -> list[User]:
+    """Users of a kind, oldest first."""
+    query = select(users).where(users.c.kind == kind).order_by(users.c.created_at, users.c.id).limit(limit)
+    return [_user(row) for row in await connection.execute(query)]
+
+
+async def disabled(connection: AsyncConnection, limit: int) -> list[User]:
+    """Users who may not chat, the latest first."""
+    query = select(users).where(users.c.disabled_at.is_not(None)).order_by(users.c.disabled_at.desc()).limit(limit)
+    return [_user(row) for row in await connection.execute(query)]
+
+
+async def moderators(connection: AsyncConnection, limit: int) -> list[User]:
+    """Users who moderate, by name."""
+    query = select(users).where(users.c.moderator).order_by(users.c.display_name).limit(limit)
+    return [_user(row) for row in await connection.execute(query)]
+
+
+async def count(connection: AsyncConnection, kind: Kind) -> int:
+    """How many users of a kind there are."""
+    return (await connection.execute(select(func.count()).where(users.c.kind == kind))).scalar_one()
+
+
+async def add_device(connection: AsyncConnection, device: Device, token_hash: bytes) -> None:
+    """A new device with its token's hash."""
+    await connection.execute(
+        insert(devices).values(
+            id=device.id,
+            user_id=device.user_id,
+            display_name=device.display_name,
+            token_hash=token_hash,
+            created_at=device.created_at,
+            last_seen_at=device.last_seen_at,
+            last_seen_ip=device.last_seen_ip,
+        )
+    )
+
+
+async def by_token(connection: AsyncConnection, token_hash: bytes) -> tuple[Device, User] | None:
+    """The device that has that token, and its user."""
+    device = (await connection.execute(select(devices).where(devices.c.token_hash == token_hash))).one_or_none()
+    user = await by_id(connection, device.user_id) if device else None
+    return (_device(device), user) if device and user else None
+
+
+async def device(connection: AsyncConnection, device_id: str) -> Device | None:
+    """The device with that id."""
+    row = (await connection.execute(select(devices).where(devices.c.id == device_id))).one_or_none()
+    return _device(row) if row else None
+
+
+async def devices_of(connection: AsyncConnection, user_ids: Sequence[str]) -> list[Device]:
+    """All devices of those users, oldest first."""
+    query = select(devices).where(devices.c.user_id.in_(user_ids)).order_by(devices.c.created_at, devices.c.id)
+    return [_device(row) for row in await connection.execute(query)]
+
+
+async def remove_device(connection: AsyncConnection, device_id: str) -> None:
+    """Signs a device out for good."""
+    await connection.execute(delete(devices).where(devices.c.id == device_id))
+
+
+async def touch(connection: AsyncConnection, seen: Sequence[tuple[str, datetime, str]]) -> None:
+    """Notes when, and from which address, devices were last seen: (id, time, address) each."""
+    for device_id, at, address in seen:
+        await connection.execute(
+            update(devices).where(devices.c.id == device_id).values(last_seen_at=at, last_seen_ip=address)
+        )
+
+
+def _values(user: User, name_key: str) -> dict[str, object]:
+    return {
+        "kind": user.kind.value,
+        "display_name": user.display_name,
+        "name_key": name_key,
+        "color": user.color,
+        "name_changed_at": user.name_changed_at,
+        "previous_names": orjson.dumps(user.previous_names).decode(),
+        "scopes": orjson.dumps(sorted(user.scopes)).decode(),
+        "moderator": user.moderator,
+        "authenticated": user.authenticated,
+        "disabled_at": user.disabled_at,
+        "timed_out_until": user.timed_out_until,
+    }
+
+
+def _user(row: Row[tuple[object, ...]]) -> User:
+    return User(
+        id=row.id,
+        kind=Kind(row.kind),
+        display_name=row.display_name,
+        color=row.color,
+        created_at=row.created_at,
+        name_changed_at=row.name_changed_at,
+        previous_names=tuple(orjson.loads(row.previous_names)),
+        scopes=frozenset(Scope(scope) for scope in orjson.loads(row.scopes)),
+        moderator=row.moderator,
+        authenticated=row.authenticated,
+        disabled_at=row.disabled_at,
+        timed_out_until=row.timed_out_until,
+    )
+
+
+def _device(row: Row[tuple[object, ...]]) -> Device:
+    return Device(row.id, row.user_id, row.display_name, row.created_at, row.last_seen_at, row.last_seen_ip)
