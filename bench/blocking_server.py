@@ -21,6 +21,7 @@ from ingest.rtmp.server import RtmpServer
 from owncast_py import app
 from owncast_py.config import Config
 from owncast_py.credentials import load_credentials
+from owncast_py.events import Events
 from transcoder.window import LiveWindow, Rendition
 from web.api.owncast.config import Instance
 from web.hls import Hls
@@ -62,12 +63,13 @@ async def main() -> None:
         config = Config(
             stream={"variants": PASSTHROUGH}, stream_key=STREAM_KEY, admin_password=ADMIN_PASSWORD, data_dir=Path(home)
         )
-        stage = app.Stage(config, load_credentials(config, lambda _box: None), None, None)
+        stage = app.Stage(config, load_credentials(config, lambda _box: None), None, None, Events())
         await stage.start()
         ready = ReadyTimes(stage)
         services = Services(
             status=stage.status,
-            instance=Instance(config.name, config.summary, config.tags, "bench"),
+            instance=lambda: Instance(config.name, config.summary, config.tags, "bench"),
+            version="bench",
             viewers=stage.viewers,
             obstacles=list,
             now=lambda: datetime.now(UTC),

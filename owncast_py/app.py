@@ -24,12 +24,22 @@ from ingest.errors import PublishRefused
 from ingest.rtmp.server import PublishRequest, RtmpServer
 from ingest.source import LiveSource, SourceListener
 from owncast_py import check
+from owncast_py.accounts.service import Accounts
 from owncast_py.broadcast.admission import Current, Verdict, decide
+from owncast_py.broadcast.announcer import Announcer
 from owncast_py.broadcast.session import Broadcast, Status
 from owncast_py.broadcast.viewers import Viewers
+from owncast_py.chat import names
+from owncast_py.chat.chat import Chat, Foundations
 from owncast_py.config import Config, Variant
 from owncast_py.credentials import Credentials
-from owncast_py.errors import StartError
+from owncast_py.errors import SettingError, StartError, StorageError
+from owncast_py.events import Events, SettingChanged, StreamStarted, StreamStopped, StreamTitleChanged
+from owncast_py.realtime.broker import MemoryBroker
+from owncast_py.realtime.channels import Channels
+from owncast_py.setting_groups import ChatSettings, InstanceSettings
+from owncast_py.settings import Settings
+from owncast_py.storage.database import Database, address_of
 from transcoder import encoders, ffmpeg_binary
 from transcoder.encoder_lane import Toolbox
 from transcoder.errors import EncoderError
@@ -39,6 +49,8 @@ from transcoder.segment_store.disk import DiskStore
 from transcoder.stills import Still
 from transcoder.window import LiveWindow
 from web.api.owncast.config import Instance
+from web.api.owncast.dialect import mount_chat
+from web.authentication import Authentication
 from web.hls import Hls
 from web.hls import routes as hls_routes
 from web.server import Services, WebServer, build_application
@@ -46,6 +58,8 @@ from web.server import Services, WebServer, build_application
 PAGES = Path(__file__).parent.parent / "static" / "dist"
 LINGER_SECONDS = 60.0
 """How long the end of a show can still be fetched by players that are watching it."""
+
+VERSION = version("owncast-py")
 
 TICK_SECONDS = 1.0
 """How often stalls are looked for, peaks noted, and a hold checked for its end."""
@@ -59,15 +73,25 @@ class Stage:
     A PublishGate for ingest, a PipelineListener for the transcoder, the Media for the web.
     """
 
-    def __init__(self, config: Config, credentials: Credentials, toolbox: Toolbox | None, store: DiskStore | None):
+    def __init__(
+        self,
+        config: Config,
+        credentials: Credentials,
+        toolbox: Toolbox | None,
+        store: DiskStore | None,
+        events: Events,
+        title: str = "",
+    ) -> None:
         self.viewers = Viewers(time.monotonic)
         self.broadcast = Broadcast(
             monotonic=time.monotonic,
             now=lambda: datetime.now(UTC),
             grace=config.stream.reconnect_grace,
             viewers=self.viewers.count,
-            title=config.title,
+            title=title,
         )
+        self._events = events
+        events.subscribe(SettingChanged, self._on_setting_changed)
         self.pipeline = Pipeline(
             PipelineSettings(config.stream.latency_level, _variants(config)), toolbox, store, listener=self
         )
@@ -133,6 +157,7 @@ class Stage:
         if self.broadcast.begin():
             self.viewers.clear()
             log.info("on air")
+            self._events.publish(StreamStarted(datetime.now(UTC), self.broadcast.title))
 
     def on_hold(self, reason: str) -> None:
         """The encoder is away."""
@@ -146,6 +171,11 @@ class Stage:
         """Something for the owner."""
         log.info("advice", text=sentence)
 
+    def _on_setting_changed(self, event: SettingChanged) -> None:
+        if isinstance(event.after, InstanceSettings) and event.after.title != self.broadcast.title:
+            self.broadcast.title = event.after.title
+            self._events.publish(StreamTitleChanged(datetime.now(UTC), event.after.title))
+
     def _end_if_over(self) -> None:
         if self._source is not None:
             return  # an encoder is there again, even if it has not shown anything yet
@@ -154,6 +184,7 @@ class Stage:
         if self.broadcast.status().online or window is None or window.ended or self._ending is not None:
             return
         self._ended_at = time.monotonic()
+        self._events.publish(StreamStopped(datetime.now(UTC), self.broadcast.title))
         self._ending = asyncio.create_task(self._end_broadcast(), name="end of broadcast")
 
     async def _end_broadcast(self) -> None:
@@ -251,12 +282,19 @@ async def run(config: Config, credentials: Credentials) -> None:
             except OSError as error:
                 raise StartError(f"Segments cannot be kept under {config.data_dir}: {error.strerror}.") from error
             stack.push_async_callback(store.aclose)
-        stage = Stage(config, credentials, toolbox, store)
+        foundations = await _foundations(config, stack)
+        settings = foundations.settings
+        title = settings.get(InstanceSettings).title
+        stage = Stage(config, credentials, toolbox, store, foundations.events, title)
         await stage.start()
         stack.push_async_callback(stage.aclose)
+        chat = Chat(foundations, config.data_dir / "emoji", stage.status, lambda: datetime.now(UTC), time.monotonic)
+        await chat.start()
+        stack.push_async_callback(chat.aclose)
         services = Services(
             status=stage.status,
-            instance=Instance(config.name, config.summary, config.tags, version("owncast-py")),
+            instance=lambda: _instance(settings),
+            version=VERSION,
             viewers=stage.viewers,
             obstacles=lambda: obstacles,
             now=lambda: datetime.now(UTC),
@@ -265,6 +303,8 @@ async def run(config: Config, credentials: Credentials) -> None:
         )
         hls = Hls(stage, stage.viewers.touch)
         application = await asyncio.to_thread(build_application, services, hls_routes(hls))
+        authentication = Authentication(foundations.accounts, credentials.verify_admin_password, time.monotonic)
+        mount_chat(application, chat, authentication, time.monotonic)
         web = WebServer(application, config.http_host, config.http_port, hls)
         await _listen(stack, web, "HTTP", config.http_host, config.http_port, "--http-port")
         rtmp = RtmpServer(stage, host=config.rtmp_host, port=config.rtmp_port)
@@ -281,6 +321,50 @@ async def run(config: Config, credentials: Credentials) -> None:
         await stop.wait()
         log.info("stopping")
     log.info("closed", what="server", reason="asked to")
+
+
+async def _foundations(config: Config, stack: AsyncExitStack) -> Foundations:
+    """The database and what rests on it, each started, and ended by the stack."""
+
+    def now() -> datetime:
+        return datetime.now(UTC)
+
+    try:
+        await asyncio.to_thread(config.data_dir.mkdir, parents=True, exist_ok=True)
+        configured = config.database_url.get_secret_value() if config.database_url else None
+        database = Database(address_of(configured, config.data_dir))
+        await database.start()
+    except (OSError, StorageError) as error:
+        raise StartError(str(error)) from error
+    stack.push_async_callback(database.aclose)
+    events = Events()
+    settings = Settings(database, events, now)
+    instance = config.model_dump(include={"name", "title", "summary", "tags"})
+    try:
+        await settings.start({InstanceSettings: instance, ChatSettings: config.chat.model_dump()})
+    except SettingError as error:
+        raise StartError(str(error)) from error
+    accounts = Accounts(database, events, now, names.key)
+    await accounts.start()
+    channels = Channels(database, MemoryBroker(now))
+    await channels.start()
+    stack.push_async_callback(channels.aclose)
+    announcer = Announcer(events, channels)
+    await announcer.start()
+    stack.push_async_callback(announcer.aclose)
+    return Foundations(database, events, settings, accounts, channels)
+
+
+def _instance(settings: Settings) -> Instance:
+    instance, chat = settings.get(InstanceSettings), settings.get(ChatSettings)
+    return Instance(
+        name=instance.name,
+        summary=instance.summary,
+        tags=instance.tags,
+        version=VERSION,
+        chat_disabled=chat.disabled,
+        slow_mode_seconds=chat.slow_mode_seconds,
+    )
 
 
 def _raise_descriptor_limit() -> None:

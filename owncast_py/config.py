@@ -28,6 +28,8 @@ from pydantic import (
 from pydantic.alias_generators import to_camel
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from owncast_py.setting_groups import ChatSettings, listed
+
 MAX_VARIANTS = 8
 """More renditions than this no machine encodes and no viewer chooses from."""
 MAX_TAGS = 50
@@ -51,18 +53,6 @@ Host = Annotated[str, StringConstraints(min_length=1, max_length=255, strip_whit
 Seconds = Annotated[float, Field(ge=0, le=86_400, allow_inf_nan=False)]
 Kilobits = Annotated[Whole, Field(ge=0, le=100_000)]
 Pixels = Annotated[Whole, Field(ge=0, le=8192)]
-
-
-def _listed(value: object) -> object:
-    """In the environment a list is JSON or, for plain words, separated by commas."""
-    if not isinstance(value, str):
-        return value
-    if value.lstrip().startswith("["):
-        try:
-            return orjson.loads(value)
-        except orjson.JSONDecodeError as error:
-            raise ValueError(f'is not valid JSON ({error}); write a list such as ["one", "two"]') from error
-    return [word for part in value.split(",") if (word := part.strip())]
 
 
 class Variant(BaseModel):
@@ -172,14 +162,14 @@ class Config(BaseSettings):
     summary: Annotated[str, StringConstraints(max_length=2000)] = ""
     tags: Annotated[
         tuple[Annotated[str, StringConstraints(min_length=1, max_length=60)], ...],
-        BeforeValidator(_listed),
+        BeforeValidator(listed),
         Field(max_length=MAX_TAGS),
     ] = ()
     http_host: Host = "0.0.0.0"  # noqa: S104 - viewers connect from other machines
     http_port: Port = 8080
     rtmp_host: Host = "0.0.0.0"  # noqa: S104
     rtmp_port: Port = 1935
-    trusted_proxies: Annotated[tuple[IPvAnyNetwork, ...], BeforeValidator(_listed), Field(max_length=MAX_PROXIES)] = (
+    trusted_proxies: Annotated[tuple[IPvAnyNetwork, ...], BeforeValidator(listed), Field(max_length=MAX_PROXIES)] = (
         IPv4Network("127.0.0.0/8"),
         IPv6Network("::1/128"),
     )
@@ -187,11 +177,13 @@ class Config(BaseSettings):
     stream_key: SecretStr | None = None
     admin_password: SecretStr | None = None
     ffmpeg_path: Path | None = None
+    database_url: SecretStr | None = None
     log_format: Literal["text", "json"] = "text"
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     rtmps: Rtmps = Rtmps()
     stream: Stream = Stream()
     hls: Hls = Hls()
+    chat: ChatSettings = ChatSettings()
 
     @field_validator("stream_key", "admin_password")
     @classmethod

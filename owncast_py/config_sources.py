@@ -31,7 +31,7 @@ MAX_DEPTH = 16
 """How deeply a file may nest; the settings need 4."""
 MAX_SHOWN = 80
 """How much of a faulty value a sentence repeats, in characters."""
-SECRET_NAMES = frozenset({"stream_key", "admin_password"})
+SECRET_NAMES = frozenset({"stream_key", "admin_password", "database_url"})
 DEMANDS = {
     "int_parsing": "must be a whole number",
     "int_type": "must be a whole number",
@@ -49,7 +49,9 @@ DEMANDS = {
     "ip_any_network": "must be a network, such as 10.0.0.0/8",
 }
 """What pydantic's kinds of fault ask for, in the words of someone who edits a file."""
-TEXT_SETTINGS: frozenset[SettingPath] = frozenset({(n,) for n in ("name", "title", "summary", *SECRET_NAMES)})
+TEXT_SETTINGS: frozenset[SettingPath] = frozenset(
+    {*((n,) for n in ("name", "title", "summary", *SECRET_NAMES)), ("chat", "welcome_message")}
+)
 
 
 @dataclass(slots=True)

@@ -8,13 +8,27 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+import orjson
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
 MAX_WORDS = 1_000
 """Names or words in one list."""
 
+
+def listed(value: object) -> object:
+    """In the environment a list is JSON or, for plain words, separated by commas."""
+    if not isinstance(value, str):
+        return value
+    if value.lstrip().startswith("["):
+        try:
+            return orjson.loads(value)
+        except orjson.JSONDecodeError as error:
+            raise ValueError(f'is not valid JSON ({error}); write a list such as ["one", "two"]') from error
+    return [word for part in value.split(",") if (word := part.strip())]
+
+
 Word = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=60)]
-Words = Annotated[tuple[Word, ...], Field(max_length=MAX_WORDS)]
+Words = Annotated[tuple[Word, ...], BeforeValidator(listed), Field(max_length=MAX_WORDS)]
 
 
 class Group(BaseModel):

@@ -52,6 +52,11 @@ class TrustedProxies:
                 break
         return str(client)
 
+    def trusts(self, peer: str) -> bool:
+        """Whether that address is one of ours."""
+        address = _parse(peer)
+        return address is not None and self._trusts(address)
+
     def _trusts(self, address: IPv4Address | IPv6Address) -> bool:
         return any(address in network for network in self._networks)
 
@@ -64,6 +69,16 @@ def client_address(request: web.Request) -> str:
     return request.app[TRUSTED_PROXIES].client(
         request.remote or "", ",".join(request.headers.getall("X-Forwarded-For", ()))
     )
+
+
+def tells_apart(address: str) -> str | None:
+    """The address where it tells one client from another; None for this machine's own.
+
+    Everybody comes from there when a proxy forwards no addresses, and then a limit for each address would be one for
+    all.
+    """
+    parsed = _parse(address)
+    return None if parsed is None or parsed.is_loopback else address
 
 
 def viewer_id(request: web.Request) -> str:

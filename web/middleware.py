@@ -14,9 +14,15 @@ from aiohttp import web
 
 PUBLIC_PREFIXES = ("/api/", "/hls/", "/thumbnail.", "/preview.")
 PREFLIGHT_SECONDS = 86_400
+METHODS = "GET, HEAD, POST, OPTIONS"
+
+TOLD_HEADERS = ("Allow", "Retry-After", "Upgrade", "WWW-Authenticate")
+"""What a refusal may say beside its sentence."""
 
 SENTENCES = {
     400: "The request is malformed.",
+    401: "This needs credentials.",
+    403: "This is not allowed.",
     404: "There is nothing at this address.",
     405: "This address does not answer that method.",
     413: "The request is too large.",
@@ -37,7 +43,7 @@ def is_public(path: str) -> bool:
 @web.middleware
 async def errors_and_preflight(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Answers preflights, and turns every failure into a sentence in the envelope of its API."""
-    if request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers and is_public(request.path):
+    if request.method == "OPTIONS" and is_public(request.path):
         return _preflight()
     try:
         return await handler(request)
@@ -47,8 +53,8 @@ async def errors_and_preflight(request: web.Request, handler: Handler) -> web.St
         # aiohttp's own texts repeat the status; a handler's text is a sentence of ours.
         default = f"{error.status}: {error.reason}"
         text = error.text if error.text and error.text != default else SENTENCES.get(error.status, error.reason)
-        allow = error.headers.get("Allow")
-        return failure(request.path, error.status, text, {"Allow": allow} if allow else None)
+        told = {name: error.headers[name] for name in TOLD_HEADERS if name in error.headers}
+        return failure(request.path, error.status, text, told)
     except ConnectionError:
         raise
     except Exception:
@@ -69,8 +75,10 @@ def _preflight() -> web.Response:
     return web.Response(
         status=204,
         headers={
-            "Access-Control-Allow-Methods": "GET, HEAD, POST, OPTIONS",
-            "Access-Control-Allow-Headers": "Content-Type, Range, CMCD-Object, CMCD-Request, CMCD-Session, CMCD-Status",
+            "Allow": METHODS,
+            "Access-Control-Allow-Methods": METHODS,
+            "Access-Control-Allow-Headers": "Authorization, Content-Type, Range, "
+            "CMCD-Object, CMCD-Request, CMCD-Session, CMCD-Status",
             "Access-Control-Max-Age": str(PREFLIGHT_SECONDS),
         },
     )

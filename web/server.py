@@ -60,7 +60,9 @@ class Services:
 
     status: Callable[[], Status]
     """The show as of now."""
-    instance: config_api.Instance
+    instance: Callable[[], config_api.Instance]
+    """How the server presents itself now."""
+    version: str
     viewers: ViewerCounter
     obstacles: Callable[[], Sequence[str]]
     """Why no stream can be accepted now, one sentence each; empty when one can."""
@@ -76,7 +78,7 @@ def build_application(services: Services, routes: Iterable[web.AbstractRouteDef]
     application = web.Application(middlewares=[errors_and_preflight], client_max_size=MAX_BODY_BYTES)
     application[TRUSTED_PROXIES] = TrustedProxies(services.trusted_proxies)
     application.on_response_prepare.append(common_headers)
-    document = status_api.StatusDocument(services.status, services.now, services.instance.version)
+    document = status_api.StatusDocument(services.status, services.now, services.version)
     application.add_routes(status_api.routes(document))
     application.add_routes(config_api.routes(services.instance))
     application.add_routes(_probes(services))

@@ -222,14 +222,14 @@ class Accounts:
             self._events.publish(UserChanged(user_id))
         return after
 
-    async def revoke(self, token_or_device_id: str) -> bool:
-        """Ends an access token, given itself or its device's id. Returns whether there was one."""
-        hashed = _hash(token_or_device_id)
+    async def revoke_bot(self, token_or_device_id: str) -> bool:
+        """Ends a bot's access token, given itself or its device's id. Returns whether there was one."""
         async with self._changing:
             async with self._database.reading() as connection:
-                found = await repository.by_token(connection, hashed)
+                found = await repository.by_token(connection, _hash(token_or_device_id))
                 device = found[0] if found else await repository.device(connection, token_or_device_id)
-            if device is None:
+                user = await repository.by_id(connection, device.user_id) if device else None
+            if device is None or user is None or not user.is_bot:
                 return False
             await self._database.write(lambda connection: repository.remove_device(connection, device.id))
             for known in [known for known, remembered in self._devices.items() if remembered.id == device.id]:

@@ -119,6 +119,10 @@ class Connections:
         """Every connection, the oldest first."""
         return self._all.values()
 
+    def get(self, connection_id: str) -> Connection | None:
+        """The connection with that id."""
+        return self._all.get(connection_id)
+
     def of(self, user_id: str) -> Collection[Connection]:
         """A user's connections."""
         return self._by_user.get(user_id, {}).values()

@@ -62,22 +62,22 @@ def user_content(user: User) -> dict[str, object]:
         "id": user.id,
         "displayName": user.display_name,
         "displayColor": user.color,
-        "createdAt": user.created_at,
+        "createdAt": timestamp(user.created_at),
         "previousNames": [*user.previous_names, user.display_name],
         "scopes": scopes,
         "isBot": user.is_bot,
         "authenticated": user.authenticated,
     }
     if user.name_changed_at is not None:
-        content["nameChangedAt"] = user.name_changed_at
+        content["nameChangedAt"] = timestamp(user.name_changed_at)
     if user.disabled_at is not None:
-        content["disabledAt"] = user.disabled_at
+        content["disabledAt"] = timestamp(user.disabled_at)
     return content
 
 
 def dump(content: Content) -> bytes:
-    """The document as octets; times as RFC 3339 in UTC."""
-    return orjson.dumps(content, option=orjson.OPT_UTC_Z)
+    """The document as octets."""
+    return orjson.dumps(content)
 
 
 def load(message: Message) -> dict[str, object]:

@@ -8,21 +8,34 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 import structlog
 
-from owncast_py.chat import emoji_images
-from owncast_py.chat.emoji_images import CONTENT_TYPES, CleanImage
 from owncast_py.chat.errors import EmojiRefused
 from owncast_py.chat.rendering import EMOJI_PREFIX
 
+if TYPE_CHECKING:
+    from owncast_py.chat.emoji_images import CleanImage
+
+CONTENT_TYPES = {
+    "png": "image/png",
+    "gif": "image/gif",
+    "webp": "image/webp",
+    "jpg": "image/jpeg",
+    "jpeg": "image/jpeg",
+}
+"""What the files may be, by their suffix."""
 MAX_EMOJI = 500
 MAX_TOTAL_BYTES = 64_000_000
 """Of all images together; they are served from memory."""
+
+_NAME = re.compile(r"[A-Za-z0-9_-]{1,50}")
 
 log = structlog.get_logger(__name__)
 
@@ -75,12 +88,12 @@ class EmojiStore:
 
     async def add(self, name: str, data: str) -> Emoji:
         """Adds an emoji, given a file name and base64; one of the same name is replaced. Raises EmojiRefused."""
-        clean = emoji_images.clean_name(name)
+        clean = clean_name(name)
         async with self._changing:
             others = [emoji for emoji in self._by_name.values() if emoji.name != clean]
             if len(others) >= MAX_EMOJI:
                 raise EmojiRefused(f"There are {MAX_EMOJI} emoji already; delete some first.")
-            image = await asyncio.to_thread(lambda: emoji_images.clean_image(emoji_images.decode(data)))
+            image = await asyncio.to_thread(_clean, data)
             if sum(len(emoji.data) for emoji in others) + len(image.data) > MAX_TOTAL_BYTES:
                 raise EmojiRefused(f"All emoji together can have {MAX_TOTAL_BYTES // 1_000_000} MB; delete some first.")
             emoji = _emoji(clean, image)
@@ -111,6 +124,24 @@ class EmojiStore:
         self._urls[emoji.name] = emoji.url
 
 
+def clean_name(text: str) -> str:
+    """The emoji's name from what was uploaded as its file name. Raises EmojiRefused."""
+    stem, dot, suffix = text.rpartition(".")
+    name = stem if dot and suffix.lower() in CONTENT_TYPES else text
+    if _NAME.fullmatch(name) is None:
+        raise EmojiRefused(
+            f"{text[:60]!r} cannot be an emoji's name: use 1 to 50 letters, digits, _ and -, such as party.gif."
+        )
+    return name
+
+
+def _clean(data: str) -> CleanImage:
+    # Pillow is large; a server whose owner uploads no emoji does without it.
+    from owncast_py.chat.emoji_images import clean_image, decode
+
+    return clean_image(decode(data))
+
+
 def _emoji(name: str, image: CleanImage) -> Emoji:
     return Emoji(name, f"{name}.{image.suffix}", image.data, CONTENT_TYPES[image.suffix])
 
@@ -133,21 +164,25 @@ def _read_all(directory: Path) -> tuple[list[Emoji], list[tuple[str, str]]]:
     skipped: list[tuple[str, str]] = []
     total = 0
     files = sorted(directory.iterdir()) if directory.is_dir() else []
+    if not files:
+        return [], []
+    from owncast_py.chat.emoji_images import MAX_BYTES, check
+
     for path in files:
         suffix = path.suffix.lower().lstrip(".")
         if path.name.startswith(".") or not path.is_file():
             continue
         try:
-            name = emoji_images.clean_name(path.name)
+            name = clean_name(path.name)
             if suffix not in CONTENT_TYPES or path.is_symlink():
                 raise EmojiRefused("It is no PNG, GIF, WebP or JPEG file.")
-            if path.stat().st_size > 2 * emoji_images.MAX_BYTES or len(found) >= MAX_EMOJI or name in found:
+            if path.stat().st_size > 2 * MAX_BYTES or len(found) >= MAX_EMOJI or name in found:
                 raise EmojiRefused("It is too large, one too many, or there is another of that name.")
             data = path.read_bytes()
             total += len(data)
             if total > MAX_TOTAL_BYTES:
                 raise EmojiRefused("All emoji together are too large.")
-            emoji_images.check(data)
+            check(data)
         except (EmojiRefused, OSError) as error:
             skipped.append((path.name, str(error)))
         else:

@@ -36,7 +36,6 @@ CONTENT_TYPES = {
 
 T = TypeVar("T")
 
-_NAME = re.compile(r"[A-Za-z0-9_-]{1,50}")
 _DATA_URL = re.compile(r"data:[\w.+/-]*(?:;[\w=.+-]+)*;base64,")
 
 
@@ -45,17 +44,6 @@ class CleanImage(NamedTuple):
 
     data: bytes
     suffix: str
-
-
-def clean_name(text: str) -> str:
-    """The emoji's name from what was uploaded as its file name. Raises EmojiRefused."""
-    stem, dot, suffix = text.rpartition(".")
-    name = stem if dot and suffix.lower() in CONTENT_TYPES else text
-    if _NAME.fullmatch(name) is None:
-        raise EmojiRefused(
-            f"{text[:60]!r} cannot be an emoji's name: use 1 to 50 letters, digits, _ and -, such as party.gif."
-        )
-    return name
 
 
 def decode(data: str) -> bytes:

@@ -93,7 +93,7 @@ class Moderation:
         await self._log(actor, "time out", user_id, f"{target.display_name}, {seconds:g} s")
         if seconds:
             sentence = f"A moderator has paused you: you may write again in {seconds:g} seconds."
-            document = self._posting.system_content(sentence) | {"error": {"code": "TIMED_OUT", "retryAfter": seconds}}
+            document = self._posting.server_line(sentence) | {"error": {"code": "TIMED_OUT", "retryAfter": seconds}}
             self._connections.notify(user_id, "system", document)
         return after
 
@@ -105,7 +105,7 @@ class Moderation:
         self._connections.notify(user_id, "connected", {"user": user_content(after)})
         if after != target:
             sentence = "You are now a moderator." if moderator else "You are not a moderator any more."
-            self._connections.notify(user_id, "system", self._posting.system_content(sentence))
+            self._connections.notify(user_id, "system", self._posting.server_line(sentence))
         return after
 
     async def ban(self, actor: User, network: str, note: str = "") -> str:

@@ -7,10 +7,11 @@ everybody, its author included.
 
 from __future__ import annotations
 
+import html
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 
-from owncast_py.accounts.model import User
+from owncast_py.accounts.model import Scope, User
 from owncast_py.broadcast.session import Status
 from owncast_py.chat import content, rendering, spam
 from owncast_py.chat.content import Name, Quote
@@ -90,6 +91,13 @@ class Posting:
             "user": {"displayName": self._settings.get(InstanceSettings).name},
         }
 
+    def server_line(self, sentence: str) -> dict[str, object]:
+        """A plain sentence in the server's own name, for one person alone."""
+        return {
+            "body": f"<p>{html.escape(sentence, quote=False)}</p>",
+            "user": {"displayName": self._settings.get(InstanceSettings).name},
+        }
+
     async def action(self, body: str, author: str | None = None) -> Message:
         """A line about something that happened."""
         source = rendering.normalize(body)
@@ -116,6 +124,8 @@ class Posting:
             raise MessageRefused("CHAT_CLOSED", closed)
         if user.disabled_at is not None:
             raise MessageRefused("USER_DISABLED", "A moderator has removed you from this chat.")
+        if user.is_bot and not user.has(Scope.SEND_MESSAGES):
+            raise MessageRefused("SCOPE_MISSING", f"This access token lacks the scope {Scope.SEND_MESSAGES.value}.")
         if user.timed_out_until is not None and (left := (user.timed_out_until - self._now()).total_seconds()) > 0:
             raise MessageRefused("TIMED_OUT", f"A moderator has paused you for another {_seconds(left)}.", left)
         if settings.established_user_mode and not free and not user.authenticated:

@@ -7,7 +7,7 @@ removal is a new version of it, with a place of its own in the order of the chan
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import Enum, IntEnum, auto
 from typing import NamedTuple
 
@@ -78,6 +78,11 @@ class Message:
     def visible(self) -> bool:
         """Whether it is there for everybody."""
         return self.action is not Action.DELETE
+
+    @property
+    def began(self) -> datetime:
+        """When its first version was made, to the millisecond."""
+        return EPOCH + timedelta(milliseconds=int(self.serial.partition("-")[0]))
 
 
 class Member(NamedTuple):

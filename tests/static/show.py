@@ -158,7 +158,10 @@ def serve(show: Show) -> TestServer:
     """The real application with the real pages, on a free port of loopback."""
     services = Services(
         status=show.status,
-        instance=Instance("Tea", "Kettles, leaves and water, live from a small kitchen.", ("tea", "water"), "0.1.0"),
+        instance=lambda: Instance(
+            "Tea", "Kettles, leaves and water, live from a small kitchen.", ("tea", "water"), "0.1.0"
+        ),
+        version="0.1.0",
         viewers=show,
         obstacles=list,
         now=show.now,

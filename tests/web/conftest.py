@@ -77,7 +77,8 @@ async def connect(world: World, dist: Path) -> AsyncIterator[Connect]:
         async def start(*routes: web.AbstractRouteDef, pages: Path = dist) -> ClientSession:
             services = Services(
                 status=lambda: world.status,
-                instance=Instance("Tea", "Kettles, live", ("tea", "water"), "0.1.0"),
+                instance=lambda: Instance("Tea", "Kettles, live", ("tea", "water"), "0.1.0"),
+                version="0.1.0",
                 viewers=world,
                 obstacles=lambda: world.obstacles,
                 now=lambda: world.now,

@@ -71,4 +71,7 @@ async def test_config_describes_the_instance(connect: Connect) -> None:
             "socialHandles": [],
             "extraPageContent": "",
             "version": "owncast-py v0.1.0",
+            "chatDisabled": False,
+            "maxSocketPayloadSize": 2048,
+            "slowModeSeconds": 0,
         }

@@ -1,0 +1,144 @@
+"""Who may: the admin by password, bots by bearer token, chatters by the token in their address.
+
+Owns how credentials travel in HTTP and what a failed attempt costs. Whose a token is, `accounts` knows; a password is
+checked off the loop, and a right one is remembered as a keyed hash so that the next request costs microseconds.
+
+Basic per RFC 7617, Bearer per RFC 6750.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import binascii
+import hashlib
+import hmac
+import secrets
+from collections.abc import Callable
+from urllib.parse import urlsplit
+
+from aiohttp import web
+
+from owncast_py.accounts.model import Scope, User
+from owncast_py.accounts.service import ADMIN_ID, Accounts, Identity
+from owncast_py.chat.limits import TokenBuckets
+from web.addresses import client_address
+
+REALM = 'Basic realm="owncast-py", charset="UTF-8"'
+ATTEMPTS_AT_ONCE = 10
+ATTEMPTS_PER_MINUTE = 10
+"""Wrong passwords or tokens from one address."""
+CHECKS_AT_ONCE = 2
+"""Passwords that are checked at the same time; each takes tens of milliseconds of a core."""
+ADMIN_NAME = "admin"
+
+
+class Authentication:
+    """Judges the credentials of requests."""
+
+    def __init__(
+        self, accounts: Accounts, verify_admin_password: Callable[[str], bool], monotonic: Callable[[], float]
+    ) -> None:
+        """`verify_admin_password` blocks."""
+        self._accounts = accounts
+        self._verify = verify_admin_password
+        self._failures = TokenBuckets(ATTEMPTS_AT_ONCE, ATTEMPTS_PER_MINUTE / 60, monotonic)
+        self._checks = asyncio.Semaphore(CHECKS_AT_ONCE)
+        self._key = secrets.token_bytes(32)
+        self._known = b""
+        """The keyed hash of the password that was right last."""
+
+    async def admin(self, request: web.Request) -> User:
+        """The admin, by Basic. Raises HTTPUnauthorized, HTTPTooManyRequests, or HTTPForbidden."""
+        _refuse_other_sites(request)
+        name, password = _basic(request.headers.get("Authorization", ""))
+        if password is None:
+            raise _unauthorized("Only the owner may do this: send the user name admin and the admin password.")
+        hashed = hmac.digest(self._key, password.encode("utf-8", "surrogatepass"), hashlib.sha256)
+        right = hmac.compare_digest(hashed, self._known)
+        if not right:
+            self._check_attempts(request)
+            async with self._checks:
+                right = await asyncio.to_thread(self._verify, password)
+        if name != ADMIN_NAME or not right:
+            self._failures.take(client_address(request))
+            raise _unauthorized("The user name or the password is wrong.")
+        self._known = hashed
+        user = await self._accounts.user(ADMIN_ID)
+        if user is None:
+            raise _unauthorized("There is no admin on this server.")
+        return user
+
+    async def bot(self, request: web.Request, scope: Scope) -> User:
+        """Whose bearer token it is. Raises HTTPUnauthorized, or HTTPForbidden when it lacks the scope."""
+        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+        if scheme.lower() != "bearer":
+            raise web.HTTPUnauthorized(
+                text="Send an access token: Authorization: Bearer TOKEN.", headers={"WWW-Authenticate": "Bearer"}
+            )
+        user = (await self._identity(request, token.strip(), "Bearer")).user
+        if user.disabled_at is not None or not user.has(scope):
+            raise web.HTTPForbidden(text=f"This access token lacks the scope {scope.value}.")
+        return user
+
+    async def chatter(self, request: web.Request) -> Identity:
+        """Whose token stands in the address. Raises HTTPUnauthorized, or HTTPForbidden for a disabled user's."""
+        token = request.query.get("accessToken", "")
+        if not token:
+            raise web.HTTPUnauthorized(text="Register first, and send your token as ?accessToken=….")
+        identity = await self._identity(request, token, None)
+        if identity.user.disabled_at is not None:
+            raise web.HTTPForbidden(text="A moderator has removed you from this chat.")
+        return identity
+
+    async def moderator(self, request: web.Request) -> User:
+        """The moderator whose token stands in the address. Raises as `chatter` does, HTTPForbidden for anybody else."""
+        user = (await self.chatter(request)).user
+        if not user.may_moderate:
+            raise web.HTTPForbidden(text="Only moderators may do this.")
+        return user
+
+    async def _identity(self, request: web.Request, token: str, scheme: str | None) -> Identity:
+        self._check_attempts(request)
+        identity = await self._accounts.identify(token)
+        if identity is None:
+            self._failures.take(client_address(request))
+            raise web.HTTPUnauthorized(
+                text="This access token is not known here, or not any more.",
+                headers={"WWW-Authenticate": scheme} if scheme else None,
+            )
+        self._accounts.seen(identity.device, client_address(request))
+        return identity
+
+    def _check_attempts(self, request: web.Request) -> None:
+        if (wait := self._failures.wait(client_address(request))) > 0:
+            raise web.HTTPTooManyRequests(
+                text=f"Too many wrong attempts came from your address; try again in {wait:.0f} s.",
+                headers={"Retry-After": str(int(wait) + 1)},
+            )
+
+
+def _basic(header: str) -> tuple[str, str | None]:
+    scheme, _, encoded = header.partition(" ")
+    if scheme.lower() != "basic":
+        return "", None
+    try:
+        decoded = base64.b64decode(encoded.strip(), validate=True).decode("utf-8", "surrogateescape")
+    except (binascii.Error, ValueError):
+        return "", None
+    name, colon, password = decoded.partition(":")
+    return name, password if colon else None
+
+
+def _unauthorized(sentence: str) -> web.HTTPUnauthorized:
+    return web.HTTPUnauthorized(text=sentence, headers={"WWW-Authenticate": REALM})
+
+
+def _refuse_other_sites(request: web.Request) -> None:
+    """A browser sends the admin's password with a form of any page on the web, once it knows it."""
+    if request.method in ("GET", "HEAD", "OPTIONS"):
+        return
+    origin = request.headers.get("Origin")
+    site = request.headers.get("Sec-Fetch-Site", "")
+    if site == "cross-site" or (origin is not None and urlsplit(origin).netloc != request.host):
+        raise web.HTTPForbidden(text="This request comes from a page of another site; it is refused.")

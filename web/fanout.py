@@ -1,0 +1,203 @@
+"""One message to very many WebSockets, at the cost of one system call for each.
+
+Owns the ways out of this process to its sockets: frames are built once, joined when several are due, and the same bytes
+are written to everybody's transport. It knows no dialect: a frame is octets. What comes in is aiohttp's and the
+dialect's.
+
+A flush that took long is followed by a rest of REST_FACTOR times as long, at most MAX_REST: with few sockets every
+message leaves at once, with thousands several share a write, and in no case does chat take more than its share of the
+loop.
+
+Framing: RFC 6455 §5.2. Server frames are unmasked; nothing is compressed, so that one frame fits all.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import struct
+
+import structlog
+
+TEXT, BINARY, CLOSE, PING, PONG = 0x1, 0x2, 0x8, 0x9, 0xA
+GOING_AWAY, POLICY, TOO_LARGE, TRY_AGAIN_LATER = 1001, 1008, 1009, 1013
+"""Close codes (RFC 6455 §7.4.1 and the IANA registry)."""
+
+MAX_BUFFER = 256 * 1024
+"""Octets that may wait for a socket that reads slowly; with more it is closed."""
+REST_FACTOR = 6.0
+MAX_REST = 0.1
+"""Seconds."""
+SLICE = 500
+"""Sockets that are written to before others on the loop have their turn."""
+PING_SECONDS = 54.0
+PONG_SECONDS = 60.0
+"""How long a ping may go unanswered."""
+SWEEP_SECONDS = 6.0
+CLOSE_SECONDS = 5.0
+"""How long the other end may take to answer a close."""
+
+log = structlog.get_logger(__name__)
+
+
+def frame(payload: bytes, opcode: int = TEXT) -> bytes:
+    """One whole frame that holds one whole message."""
+    length = len(payload)
+    if length < 126:
+        return bytes((0x80 | opcode, length)) + payload
+    if length < 65_536:
+        return struct.pack(">BBH", 0x80 | opcode, 126, length) + payload
+    return struct.pack(">BBQ", 0x80 | opcode, 127, length) + payload
+
+
+def close_frame(code: int, reason: str) -> bytes:
+    """A close frame; the reason is cut to what fits (RFC 6455 §5.5: 125 octets with the code)."""
+    return frame(struct.pack(">H", code) + reason.encode()[:120].decode(errors="ignore").encode(), CLOSE)
+
+
+class Outlet:
+    """The way out to one socket, from after its handshake to its end."""
+
+    __slots__ = ("_transport", "closing", "heard", "pinged")
+
+    def __init__(self, transport: asyncio.Transport, now: float) -> None:
+        """`now` is the loop's time. The transport is aiohttp's; every write here is whole frames, as aiohttp's are."""
+        self._transport = transport
+        self.closing = False
+        self.heard = now
+        """When something last came in; whoever reads the socket sets it."""
+        self.pinged = 0.0
+
+    @property
+    def waiting(self) -> int:
+        """Octets that the socket has not taken yet."""
+        return self._transport.get_write_buffer_size()
+
+    def send(self, frames: bytes) -> None:
+        """Writes whole frames at once. What waits in a fan-out may come after it."""
+        if not self.closing:
+            self._transport.write(frames)
+
+    def close(self, code: int, reason: str) -> None:
+        """Says that it is over. The socket is cut if its other end does not agree in time."""
+        if self.closing:
+            return
+        self.closing = True
+        self._transport.write(close_frame(code, reason))
+        asyncio.get_running_loop().call_later(CLOSE_SECONDS, self._transport.abort)
+
+    def abort(self) -> None:
+        """Cuts the socket."""
+        self.closing = True
+        self._transport.abort()
+
+
+class Fanout:
+    """All sockets that hear the same."""
+
+    def __init__(self, max_buffer: int = MAX_BUFFER) -> None:
+        self._max_buffer = max_buffer
+        self._outlets: dict[Outlet, None] = {}
+        self._queue: list[bytes] = []
+        self._new: dict[Outlet, int] = {}
+        """Those who came while something was queued already, with how much of it is not for them."""
+        self._wake = asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []
+        self.dropped = 0
+        """Sockets that were closed because they read too slowly."""
+
+    def __len__(self) -> int:
+        return len(self._outlets)
+
+    async def start(self) -> None:
+        """Begins to send."""
+        self._tasks = [
+            asyncio.create_task(self._flush_forever(), name="fan-out"),
+            asyncio.create_task(self._sweep_forever(), name="fan-out: pings"),
+        ]
+
+    async def aclose(self) -> None:
+        """Sends what waits, then tells everybody that the server goes away."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._queue:
+            await self._flush()
+        for outlet in list(self._outlets):
+            outlet.close(GOING_AWAY, "The server is stopping.")
+
+    def add(self, outlet: Outlet) -> None:
+        """From now on the socket hears every broadcast."""
+        self._outlets[outlet] = None
+        if self._queue:
+            self._new[outlet] = len(self._queue)
+
+    def remove(self, outlet: Outlet) -> None:
+        """The socket hears nothing more."""
+        self._outlets.pop(outlet, None)
+        self._new.pop(outlet, None)
+        outlet.closing = True
+
+    def broadcast(self, whole_frame: bytes) -> None:
+        """Sends a frame to every socket, after all that were broadcast before it."""
+        self._queue.append(whole_frame)
+        self._wake.set()
+
+    async def _flush_forever(self) -> None:
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            while self._queue:
+                rest = min(MAX_REST, REST_FACTOR * await self._flush())
+                if rest > 0.001:
+                    await asyncio.sleep(rest)
+
+    async def _flush(self) -> float:
+        """Writes what is queued to everybody. Returns the seconds that it took, without those of others on the loop."""
+        loop = asyncio.get_running_loop()
+        queue, self._queue = self._queue, []
+        new, self._new = self._new, {}
+        joined = b"".join(queue)
+        outlets = list(self._outlets)
+        limit = self._max_buffer
+        took = 0.0
+        for start in range(0, len(outlets), SLICE):
+            if start:
+                await asyncio.sleep(0)
+            began = loop.time()
+            for outlet in outlets[start : start + SLICE]:
+                if outlet.closing:
+                    continue
+                if outlet in new:
+                    outlet.send(b"".join(queue[new[outlet] :]))
+                    continue
+                transport = outlet._transport
+                transport.write(joined)
+                if transport.get_write_buffer_size() > limit:
+                    self._drop(outlet)
+            took += loop.time() - began
+        return took
+
+    def _drop(self, outlet: Outlet) -> None:
+        self.dropped += 1
+        outlet.close(TRY_AGAIN_LATER, "You read too slowly; connect again.")
+
+    async def _sweep_forever(self) -> None:
+        loop = asyncio.get_running_loop()
+        ping = frame(b"", PING)
+        dropped = 0
+        while True:
+            await asyncio.sleep(SWEEP_SECONDS)
+            self.sweep(loop.time(), ping)
+            if self.dropped != dropped:
+                log.info("slow readers closed", sockets=self.dropped - dropped)
+                dropped = self.dropped
+
+    def sweep(self, now: float, ping: bytes) -> None:
+        """Pings sockets that have been silent, and cuts those that did not answer the last one."""
+        for outlet in list(self._outlets):
+            if outlet.pinged > outlet.heard:
+                if now - outlet.pinged >= PONG_SECONDS:
+                    outlet.abort()
+            elif now - outlet.heard >= PING_SECONDS:
+                outlet.pinged = now
+                outlet.send(ping)
