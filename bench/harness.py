@@ -240,7 +240,7 @@ class Nginx:
         self._directory = tempfile.TemporaryDirectory(prefix="owncast-py-bench-nginx-")
         self.home = Path(self._directory.name)
         self.home.chmod(0o755)
-        http, rtmp = _free_ports(2)
+        http, rtmp = free_ports(2)
         self.http, self.rtmp = f"http://127.0.0.1:{http}", f"rtmp://127.0.0.1:{rtmp}/live/stream"
         (self.home / "files").mkdir()
         configuration = self.home / "nginx.conf"
@@ -300,7 +300,8 @@ def _rtmp_module() -> Path | None:
     return next((path for path in RTMP_MODULES if path.exists()), None)
 
 
-def _free_ports(count: int) -> list[int]:
+def free_ports(count: int) -> list[int]:
+    """Ports that nobody has at the moment."""
     sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
     ports = [one.getsockname()[1] for one in sockets]
     for one in sockets:

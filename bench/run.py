@@ -14,7 +14,19 @@ from collections.abc import Callable
 from harness import BenchError
 from report import Verdict, summarise
 
-NAMES = ("cpu", "throughput", "startup", "glass", "playlist", "blocking", "segment", "memory")
+NAMES = (
+    "cpu",
+    "throughput",
+    "startup",
+    "glass",
+    "playlist",
+    "blocking",
+    "segment",
+    "memory",
+    "fanout",
+    "sockets",
+    "accepted",
+)
 QUICK: dict[str, dict[str, float]] = {
     "cpu": {"runs": 1},
     "throughput": {"runs": 1},
@@ -24,6 +36,9 @@ QUICK: dict[str, dict[str, float]] = {
     "blocking": {"runs": 1},
     "segment": {"runs": 1, "seconds": 2},
     "memory": {"runs": 1, "minutes": 10},
+    "fanout": {"runs": 1, "seconds": 3},
+    "sockets": {"runs": 1},
+    "accepted": {"runs": 1, "seconds": 3},
 }
 """One short run each: whether everything works, not how well."""
 

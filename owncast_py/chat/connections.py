@@ -60,6 +60,8 @@ class Connection:
     user_agent: str
     connected_at: datetime
     line: Line
+    unlimited: bool = False
+    """Whether it may send as much as it wants."""
     message_count: int = 0
 
 

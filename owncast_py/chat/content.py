@@ -18,6 +18,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
+from functools import lru_cache
 from typing import TypedDict
 
 import orjson
@@ -53,8 +54,9 @@ class Quote(TypedDict):
     body: str
 
 
-def user_content(user: User) -> dict[str, object]:
-    """A user as everybody may see them."""
+@lru_cache(maxsize=4096)
+def user_content(user: User) -> Mapping[str, object]:
+    """A user as everybody may see them. The same object for the same user, so it must not be changed."""
     scopes = [scope.value for scope in sorted(user.scopes)]
     if user.may_moderate and Scope.MODERATOR not in user.scopes:
         scopes.append(Scope.MODERATOR.value)

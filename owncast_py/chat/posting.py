@@ -7,6 +7,7 @@ everybody, its author included.
 
 from __future__ import annotations
 
+import asyncio
 import html
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
@@ -18,7 +19,7 @@ from owncast_py.chat.content import Name, Quote
 from owncast_py.chat.errors import MessageRefused
 from owncast_py.chat.limits import MessageLimits
 from owncast_py.realtime.channels import Channels
-from owncast_py.realtime.messages import CHAT, Message
+from owncast_py.realtime.messages import CHAT, Draft, Message
 from owncast_py.setting_groups import ChatSettings, InstanceSettings
 from owncast_py.settings import Settings
 
@@ -48,7 +49,16 @@ class Posting:
         self._repeats = spam.Repeats(monotonic)
 
     async def message(self, user: User, body: str, reply_to: str | None = None, *, name: str | None = None) -> Message:
-        """A chat message of that user; `name` shows another name than theirs, for bots that speak for others.
+        """A chat message of that user, kept and on its way. Raises as `draft` does, or StorageError."""
+        (message,) = await self._channels.publish(CHAT, await self.draft(user, body, reply_to, name=name))
+        return message
+
+    async def submit(self, user: User, body: str, reply_to: str | None = None) -> asyncio.Future[list[Message]]:
+        """As `message`, for a socket that reads on: the future says whether it was kept. Raises as `draft` does."""
+        return self._channels.submit(CHAT, await self.draft(user, body, reply_to))
+
+    async def draft(self, user: User, body: str, reply_to: str | None = None, *, name: str | None = None) -> Draft:
+        """What the user wrote, through the rules; `name` shows another name than theirs, for bots that speak for many.
 
         Raises MessageRefused, in the order in which a person would want to know: whether anybody may write now, whether
         this one may, whether they wrote too much too fast, and what is wrong with the words.
@@ -62,7 +72,7 @@ class Posting:
             self._check_words(user, source, settings)
         shown = content.user_content(user)
         if name is not None:
-            shown = shown | {"displayName": name, "previousNames": [name]}
+            shown = {**shown, "displayName": name, "previousNames": [name]}
         document: dict[str, object] = {
             "body": rendering.render(source, self._emoji()),
             "rawBody": source,
@@ -70,9 +80,7 @@ class Posting:
         }
         if reply_to:
             document["inReplyTo"] = await self._quote(reply_to)
-        draft = content.kept(Name.MESSAGE, document, client_id=user.id, text=source)
-        (message,) = await self._channels.publish(CHAT, draft)
-        return message
+        return content.kept(Name.MESSAGE, document, client_id=user.id, text=source)
 
     async def system(self, body: str) -> Message:
         """A message in the server's own name."""

@@ -27,7 +27,7 @@ from owncast_py.realtime.messages import EPOCH, Action, Address, Draft, Message,
 from owncast_py.storage import channel_messages as repository
 from owncast_py.storage.database import Database
 
-FLUSH_REST = 0.02
+FLUSH_REST = 0.05
 """Seconds from the start of one flush to the next, at least."""
 MAX_PENDING = 10_000
 """Messages that may wait to be written; a further one is refused, for the disk is slower than what comes in."""
@@ -94,7 +94,11 @@ class Channels:
 
         Raises StorageError when they cannot be kept, and then nobody has seen them.
         """
-        return await self._enqueue(address, drafts)
+        return await self.submit(address, *drafts)
+
+    def submit(self, address: Address, *drafts: Draft) -> asyncio.Future[list[Message]]:
+        """As `publish`, for those who do not wait: the order is that of the calls, and the future says the outcome."""
+        return self._enqueue(address, drafts)
 
     async def revise(
         self,
@@ -189,7 +193,7 @@ class Channels:
             self._recent.popitem(last=False)
         return recent
 
-    async def _enqueue(self, address: Address, drafts: Sequence[Draft | Message]) -> list[Message]:
+    def _enqueue(self, address: Address, drafts: Sequence[Draft | Message]) -> asyncio.Future[list[Message]]:
         if self._task is None or self._closing:
             raise StorageError("The server is stopping; nothing more is accepted.")
         if self._waiting + len(drafts) > MAX_PENDING:
@@ -198,7 +202,7 @@ class Channels:
         self._pending.append(_Pending(address, drafts, done))
         self._waiting += len(drafts)
         self._wake.set()
-        return await done
+        return done
 
     async def _flushing(self) -> None:
         loop = asyncio.get_running_loop()

@@ -25,7 +25,7 @@ from owncast_py.chat.errors import ChatError, ConnectionRefused, MessageRefused
 from owncast_py.chat.limits import TokenBuckets
 from owncast_py.chat.moderation import pinned_content
 from owncast_py.errors import AccountError, StorageError
-from owncast_py.realtime.messages import CHAT, Delivery
+from owncast_py.realtime.messages import CHAT, Delivery, Message
 from owncast_py.setting_groups import ChatSettings
 from web.addresses import client_address, tells_apart
 from web.api.owncast import chat_frames
@@ -97,6 +97,7 @@ class ChatSockets:
             user_agent=request.headers.get("User-Agent", ""),
             connected_at=self._chat.now(),
             line=line,
+            unlimited=identity.user.is_bot or identity.user.may_moderate,
         )
         self._fanout.add(outlet)
         try:
@@ -165,7 +166,7 @@ class ChatSockets:
             outlet.close(POLICY, f"A frame can hold {MAX_OBJECTS} objects.")
             return
         for line in lines:
-            if self._floods.take(connection.id) > 0:
+            if not connection.unlimited and self._floods.take(connection.id) > 0:
                 outlet.close(POLICY, "You send too much.")
                 return
             try:
@@ -187,9 +188,10 @@ class ChatSockets:
             case "CHAT":
                 user = await self._named_by_author(user, event.get("author"))
                 reply_to = event.get("inReplyTo")
-                await self._chat.posting.message(
+                outcome = await self._chat.posting.submit(
                     user, _text(event, "body"), reply_to if isinstance(reply_to, str) else None
                 )
+                outcome.add_done_callback(lambda done: self._on_outcome(connection, done))
                 connection.message_count += 1
             case "NAME_CHANGE":
                 await self._chat.people.rename(user, _text(event, "newName"))
@@ -210,6 +212,13 @@ class ChatSockets:
         if not isinstance(author, str) or author == user.display_name or user.name_changed_at is not None:
             return user
         return await self._chat.people.rename(user, author)
+
+    def _on_outcome(self, connection: Connection, outcome: asyncio.Future[list[Message]]) -> None:
+        error = None if outcome.cancelled() else outcome.exception()
+        if isinstance(error, StorageError):
+            self._tell_refusal(connection, error)
+        elif error is not None:
+            raise error
 
     def _tell_refusal(self, connection: Connection, refused: ChatError | AccountError | StorageError) -> None:
         error: dict[str, object] = {"code": refused.code if isinstance(refused, ChatError) else "REFUSED"}

@@ -29,7 +29,7 @@ def client_view(connection: Connection, user: User | None) -> dict[str, object]:
 
 def user_view(user: User) -> dict[str, object]:
     """A user, for those who moderate."""
-    view = user_content(user)
+    view = dict(user_content(user))
     if user.timed_out_until is not None:
         view["timedOutUntil"] = timestamp(user.timed_out_until)
     return view
