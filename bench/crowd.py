@@ -25,6 +25,7 @@ SO_TIMESTAMPNS = 35
 ANCILLARY_BYTES = 64
 READ_BYTES = 1 << 18
 STAMP = re.compile(rb"%%(\d+):(\d+)%%")
+PING, PONG = b"\x89\0", b"\x8a\x80\0\0\0\0"
 CONNECT_SECONDS = 60.0
 
 
@@ -54,6 +55,10 @@ class Api:
         wanted = {"name": "Bench", "scopes": ["CAN_SEND_MESSAGES", "HAS_ADMIN_ACCESS"]}
         answer = self.post("/api/admin/accesstokens/create", wanted, {"Authorization": f"Basic {basic}"})
         return str(answer["accessToken"])
+
+    def say(self, token: str, body: str) -> None:
+        """A message by a bot; returns when it is kept."""
+        self.post("/api/integrations/chat/send", {"body": body}, {"Authorization": f"Bearer {token}"})
 
 
 def open_socket(base: str, path: str) -> socket.socket:
@@ -123,6 +128,11 @@ class Crowd:
         self.deliveries = self.disorder = 0
         self._last = {}
 
+    def drain(self) -> None:
+        """Reads what has come."""
+        while self._read(0):
+            pass
+
     def quiet(self, seconds: float = 1.5) -> None:
         """Reads until nothing has come for so long."""
         while self._read(seconds):
@@ -154,6 +164,8 @@ class Crowd:
             data, ancillary, _, _ = self._sockets[descriptor].recvmsg(READ_BYTES, ANCILLARY_BYTES)
             if not data:
                 raise BenchError("The server closed a socket of the crowd.")
+            if PING in data:
+                self._sockets[descriptor].send(PONG)
             if descriptor in self._rest:
                 data = self._rest.pop(descriptor) + data
             if not data.endswith(self._ending):

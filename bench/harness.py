@@ -145,10 +145,15 @@ class Server:
     """The server under test, as a user starts it: `owncast-py serve` in its own process, on ports of its choice."""
 
     def __init__(
-        self, *, variants: list[dict[str, object]] | None = None, disk: bool = False, latency_level: int = 2
+        self,
+        *,
+        variants: list[dict[str, object]] | None = None,
+        disk: bool = False,
+        latency_level: int = 2,
+        chat: dict[str, object] | None = None,
     ) -> None:
         stream = {"variants": variants or PASSTHROUGH, "latency_level": latency_level}
-        self._config = {"stream": stream, "hls": {"disk": disk}}
+        self._config = {"stream": stream, "hls": {"disk": disk}, "chat": chat or {}}
         self.http = self.rtmp = ""
 
     def __enter__(self) -> Self:

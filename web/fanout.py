@@ -76,14 +76,18 @@ class Outlet:
     def send(self, frames: bytes) -> None:
         """Writes whole frames at once. What waits in a fan-out may come after it."""
         if not self.closing:
-            self._transport.write(frames)
+            try:
+                self._transport.write(frames)
+            except RuntimeError:
+                # uvloop's transports refuse to be written to once they are closed, before anybody has been told.
+                self.closing = True
 
     def close(self, code: int, reason: str) -> None:
         """Says that it is over. The socket is cut if its other end does not agree in time."""
         if self.closing:
             return
+        self.send(close_frame(code, reason))
         self.closing = True
-        self._transport.write(close_frame(code, reason))
         asyncio.get_running_loop().call_later(CLOSE_SECONDS, self._transport.abort)
 
     def abort(self) -> None:
@@ -165,14 +169,8 @@ class Fanout:
                 await asyncio.sleep(0)
             began = time.perf_counter()  # uvloop's own clock stands still during a callback
             for outlet in outlets[start : start + SLICE]:
-                if outlet.closing:
-                    continue
-                if outlet in new:
-                    outlet.send(b"".join(queue[new[outlet] :]))
-                    continue
-                transport = outlet._transport
-                transport.write(joined)
-                if transport.get_write_buffer_size() > limit:
+                outlet.send(b"".join(queue[new[outlet] :]) if outlet in new else joined)
+                if not outlet.closing and outlet.waiting > limit:
                     self._drop(outlet)
             took += time.perf_counter() - began
         return took
