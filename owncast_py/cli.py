@@ -1,4 +1,4 @@
-"""The command line: `owncast-py serve` and `owncast-py check`.
+"""The command line: `owncast-py serve`, `owncast-py check` and `owncast-py chat`.
 
 Owns options, exit codes (0 well, 1 the machine has a problem, 2 settings or secrets cannot be used) and what is
 printed to a person. The server itself is `owncast_py.app`, imported only once a command needs it, so that a wrong
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import sys
 from collections.abc import Callable, Coroutine
 from functools import wraps
 from pathlib import Path
@@ -89,6 +90,29 @@ def check(config: Config) -> None:
         click.echo(f"\nThis machine is not ready: {problems} problem{'s' if problems > 1 else ''} above.")
         raise SystemExit(EXIT_PROBLEM)
     click.echo("\nThis machine can stream.")
+
+
+@main.command()
+@click.argument("url")
+@click.option("--token", envvar="OWNCAST_CHAT_TOKEN", help="Whose access token; without one you are somebody new.")
+def chat(url: str, token: str | None) -> None:
+    """Read and write the chat of the server at URL, such as http://localhost:8080.
+
+    Lines of standard input are sent. /name NEW takes another name, /quit ends.
+    """
+    from owncast_py import chat_client
+
+    try:
+        _run(
+            chat_client.chat(
+                url, token, chat_client.lines_of(sys.stdin), click.echo, lambda text: click.echo(text, err=True)
+            )
+        )
+    except KeyboardInterrupt:
+        pass
+    except OwncastError as error:
+        click.echo(str(error), err=True)
+        raise SystemExit(EXIT_PROBLEM) from None
 
 
 def _run(coroutine: Coroutine[object, object, T]) -> T:

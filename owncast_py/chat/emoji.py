@@ -149,11 +149,15 @@ def _emoji(name: str, image: CleanImage) -> Emoji:
 def _write(directory: Path, emoji: Emoji, before: Emoji | None) -> None:
     directory.mkdir(parents=True, exist_ok=True)
     temporary = directory / f".{emoji.file}.tmp"
-    with temporary.open("wb") as file:
-        file.write(emoji.data)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(directory / emoji.file)
+    try:
+        with temporary.open("wb") as file:
+            file.write(emoji.data)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(directory / emoji.file)
+    except OSError:
+        temporary.unlink(missing_ok=True)
+        raise
     if before is not None and before.file != emoji.file:
         (directory / before.file).unlink(missing_ok=True)
 
@@ -163,7 +167,10 @@ def _read_all(directory: Path) -> tuple[list[Emoji], list[tuple[str, str]]]:
     found: dict[str, Emoji] = {}
     skipped: list[tuple[str, str]] = []
     total = 0
-    files = sorted(directory.iterdir()) if directory.is_dir() else []
+    try:
+        files = sorted(directory.iterdir()) if directory.is_dir() else []
+    except OSError as error:
+        return [], [(str(directory), str(error))]
     if not files:
         return [], []
     from owncast_py.chat.emoji_images import MAX_BYTES, check
@@ -179,12 +186,12 @@ def _read_all(directory: Path) -> tuple[list[Emoji], list[tuple[str, str]]]:
             if path.stat().st_size > 2 * MAX_BYTES or len(found) >= MAX_EMOJI or name in found:
                 raise EmojiRefused("It is too large, one too many, or there is another of that name.")
             data = path.read_bytes()
-            total += len(data)
-            if total > MAX_TOTAL_BYTES:
+            if total + len(data) > MAX_TOTAL_BYTES:
                 raise EmojiRefused("All emoji together are too large.")
             check(data)
         except (EmojiRefused, OSError) as error:
             skipped.append((path.name, str(error)))
         else:
+            total += len(data)
             found[name] = Emoji(name, path.name, data, CONTENT_TYPES[suffix])
     return list(found.values()), skipped

@@ -14,7 +14,7 @@ import warnings
 from collections.abc import Callable
 from typing import NamedTuple, TypeVar
 
-from PIL import Image, ImageSequence, UnidentifiedImageError
+from PIL import Image, ImageOps, ImageSequence
 
 from owncast_py.chat.errors import EmojiRefused
 
@@ -26,13 +26,6 @@ MAX_TOTAL_PIXELS = 40_000_000
 """Of all frames together: 1024 × 1024 about forty times."""
 KINDS = {"PNG": "png", "GIF": "gif", "WEBP": "webp", "JPEG": "jpg"}
 """Formats by their names in Pillow, with the suffix of their files."""
-CONTENT_TYPES = {
-    "png": "image/png",
-    "gif": "image/gif",
-    "webp": "image/webp",
-    "jpg": "image/jpeg",
-    "jpeg": "image/jpeg",
-}
 
 T = TypeVar("T")
 
@@ -66,8 +59,8 @@ def clean_image(data: bytes) -> CleanImage:
 
 
 def check(data: bytes) -> None:
-    """Raises EmojiRefused for what is no image that could be an emoji, judged by its header."""
-    _open(data, _frames)
+    """Raises EmojiRefused for what is no image that could be an emoji, judged without decoding its pixels."""
+    _open(data, _verify)
 
 
 def _open(data: bytes, use: Callable[[Image.Image], T]) -> T:
@@ -76,8 +69,11 @@ def _open(data: bytes, use: Callable[[Image.Image], T]) -> T:
             warnings.simplefilter("ignore")
             with Image.open(io.BytesIO(data), formats=list(KINDS)) as image:
                 return use(image)
-    except (UnidentifiedImageError, Image.DecompressionBombError, OSError, ValueError, SyntaxError, EOFError) as error:
-        if data.lstrip()[:1] == b"<":
+    except EmojiRefused:
+        raise
+    # A hostile file makes decoders fail in any way, with IndexError and struct.error among them.
+    except Exception as error:
+        if data.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"<":
             raise EmojiRefused("SVG images can hold scripts and are not taken; send PNG, GIF, WebP or JPEG.") from error
         raise EmojiRefused("That is no image that can be read; send a PNG, GIF, WebP or JPEG.") from error
 
@@ -93,21 +89,34 @@ def _frames(image: Image.Image) -> int:
     return frames
 
 
+def _verify(image: Image.Image) -> None:
+    _frames(image)
+    image.verify()
+
+
 def _again(image: Image.Image) -> CleanImage:
     frames = _frames(image)
-    kind = image.format or ""
+    # A photograph with a second picture in it, as phones take them: the first is an ordinary JPEG.
+    kind = "JPEG" if image.format == "MPO" else image.format or ""
     out = io.BytesIO()
     if frames > 1 and kind in ("GIF", "WEBP", "PNG"):
         durations = []
         pictures = []
         for frame in ImageSequence.Iterator(image):
             durations.append(int(frame.info.get("duration", 100)) or 100)
-            pictures.append(frame.convert("RGBA"))
+            pictures.append(_bare(frame.convert("RGBA")))
         loop = int(image.info.get("loop", 0))
-        options = {"disposal": 2} if kind != "WEBP" else {}
+        # Every picture is whole: what was there before must not shine through.
+        options = {"GIF": {"disposal": 2}, "PNG": {"disposal": 1, "blend": 0}}.get(kind, {})
         pictures[0].save(out, kind, save_all=True, append_images=pictures[1:], duration=durations, loop=loop, **options)
     else:
-        image.convert("RGB" if kind == "JPEG" else "RGBA").save(out, kind)
+        _bare(ImageOps.exif_transpose(image).convert("RGB" if kind == "JPEG" else "RGBA")).save(out, kind)
     if out.tell() > 2 * MAX_BYTES:
         raise EmojiRefused("The image is too large; make it smaller, or give it fewer frames.")
     return CleanImage(out.getvalue(), KINDS[kind])
+
+
+def _bare(picture: Image.Image) -> Image.Image:
+    """The picture without comment, colour profile and whatever else would be written along with its pixels."""
+    picture.info = {}
+    return picture

@@ -10,6 +10,7 @@ import random
 import re
 import unicodedata
 from collections.abc import Collection, Sequence
+from functools import lru_cache
 
 from owncast_py.chat.errors import NameRefused
 from owncast_py.chat.rendering import INVISIBLE, seen
@@ -26,6 +27,10 @@ _JOINED_EMOJI = re.compile(
     "(?<=[\u2600-\u27bf\U0001f000-\U0001faff\ufe0f])\u200d(?=[\u2600-\u27bf\U0001f000-\U0001faff])"
 )
 _KEPT_JOINER = "\ue000"
+
+WORDS = re.compile(r"[^\W_]+")
+DISGUISED_WORDS = re.compile(r"(?:[^\W_]|[|!$@])+")
+"""Words with the signs that can stand for letters. A text has to be read in both ways: `adm!n` is one, `admin!` not."""
 
 _LOOK_ALIKES = str.maketrans(
     "абвгеёзикморѕстухцһіјѵԁԛԝղոսօαβγικνορτυχωϲϳɑɡı",
@@ -59,6 +64,7 @@ def clean_name(text: str) -> str:
     return name
 
 
+@lru_cache(maxsize=4096)
 def key(name: str) -> str:
     """What two names that read alike have in common. Only for comparing."""
     decomposed = unicodedata.normalize("NFKD", name).casefold()
@@ -71,7 +77,7 @@ def key(name: str) -> str:
 
 def is_forbidden(name: str, forbidden: Collection[str]) -> bool:
     """Whether the name reads like a forbidden one, or has it as one of its words."""
-    words = {key(word) for word in re.split(r"[\W_]+", name) if word}
+    words = {key(word) for words in (WORDS, DISGUISED_WORDS) for word in words.findall(name)}
     words.add(key(name))
     return any(key(taboo) in words for taboo in forbidden)
 

@@ -17,6 +17,7 @@ from collections.abc import Mapping
 import nh3
 from markdown_it import MarkdownIt
 from markdown_it.rules_core import StateCore
+from markdown_it.rules_inline import StateInline
 from markdown_it.token import Token
 
 from owncast_py.chat.errors import MessageRefused
@@ -35,13 +36,19 @@ INVISIBLE = re.compile(
     "\U000e0000-\U000e0fff]"
 )
 BLANK_BRAILLE = "\u2800"
+_LINE_ENDS = re.compile("\r\n?|[\x85\u2028\u2029]")
 _CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 _BLANK_LINES = re.compile(r"\n[ \n]*\n")
 _MARKUP = re.compile(r"[\\`*_\[\]<>&\n\xa0]|~~~|:[A-Za-z0-9_-]+:|https?:|www\.", re.IGNORECASE)
-_SPECIAL = re.compile(r"(?P<emoji>:[A-Za-z0-9_-]{1,50}:)|(?P<link>\b(?:https?://|www\.)[^\s<>\"]+)", re.IGNORECASE)
+# The second colon is only looked at: in `10:30:party:` it belongs to the emoji after it.
+_SPECIAL = re.compile(r"(?P<emoji>:[A-Za-z0-9_-]{1,50}(?=:))|(?P<link>\bwww\.[^\s<>\"`]+)", re.IGNORECASE)
+_SCHEME = re.compile(r"(?<!\w)https?\Z", re.IGNORECASE)
+_REST = re.compile(r"://[^\s<>\"`]+")
 _TAG = re.compile(r"<[^>]*>")
 _IMAGE = re.compile(r'<img\b[^>]*\balt="([^"]*)"[^>]*>')
-_BREAK = re.compile(r"<br>|</p>|</pre>")
+_BREAK = re.compile(r"(?:<br>|</p>|</pre>)\n?")
+_EMOJI_FILE = re.compile(rf"{EMOJI_PREFIX}[A-Za-z0-9_-]+\.[A-Za-z]+")
+_LEADS_ELSEWHERE = re.compile(r"https?://|mailto:", re.IGNORECASE)
 _UNBALANCED = {")": "(", "]": "["}
 
 
@@ -54,7 +61,7 @@ def normalize(body: str) -> str:
         raise MessageRefused("TOO_LONG", f"A message can have {MAX_BODY_BYTES} bytes; this one is longer.")
     text = body
     if not (text.isascii() and text.isprintable()):
-        text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\t", " ")
+        text = _LINE_ENDS.sub("\n", text).replace("\t", " ")
         text = INVISIBLE.sub("", _CONTROL.sub("", text))
         text = _BLANK_LINES.sub("\n\n", unicodedata.normalize("NFC", text))
         # Composing can make a text longer, by three times at the worst.
@@ -90,7 +97,7 @@ def excerpt(body: str, limit: int) -> str:
 
 
 def _emoji_and_links(state: StateCore) -> None:
-    """A rule of the parser: finds emoji and bare addresses in what is left as text."""
+    """A rule of the parser: finds emoji and addresses without a scheme in what is left as text."""
     emoji = state.env.get("emoji", {})
     left = MAX_EMOJI
     for block in state.tokens:
@@ -115,14 +122,17 @@ def _split(text: str, emoji: Mapping[str, str], left: int, *, linkable: bool) ->
     for found in _SPECIAL.finditer(text):
         made: list[Token] = []
         end = found.end()
-        if found["emoji"] and left and (address := emoji.get(found["emoji"][1:-1])):
-            made = [Token("emoji", "img", 0, attrs={"src": address, "name": found["emoji"]})]
+        if found.start() < done:  # the colon that ended an emoji begins no other
+            continue
+        if found["emoji"] and left and (address := emoji.get(found["emoji"][1:])):
+            end += 1
+            made = [Token("emoji", "img", 0, attrs={"src": address, "name": found["emoji"] + ":"})]
             left -= 1
         elif found["link"] and linkable:
             link = _trimmed(found["link"])
-            if len(link) > len("https://"):
+            if len(link) > len("www."):
                 end = found.start() + len(link)
-                made = _link(link)
+                made = _link(link, f"https://{link}")
         if made:
             tokens += [_text(text[done : found.start()]), *made]
             done = end
@@ -140,9 +150,28 @@ def _text(content: str) -> Token:
     return Token("text", "", 0, content=content)
 
 
-def _link(address: str) -> list[Token]:
-    target = address if address[:4].lower() == "http" else f"https://{address}"
-    return [Token("link_open", "a", 1, attrs={"href": target}), _text(address), Token("link_close", "a", -1)]
+def _link(text: str, address: str) -> list[Token]:
+    return [Token("link_open", "a", 1, attrs={"href": address}), _text(text), Token("link_close", "a", -1)]
+
+
+def _bare_address(state: StateInline, silent: bool) -> bool:
+    """A rule of the parser: an address with its scheme, found before `_` and `*` in it could become emphasis."""
+    if silent or state.linkLevel or not state.src.startswith("://", state.pos):
+        return False
+    scheme = _SCHEME.search(state.pending)
+    rest = _REST.match(state.src, state.pos)
+    if scheme is None or rest is None:
+        return False
+    path = _trimmed(rest[0])
+    if len(path) <= len("://"):
+        return False
+    state.pending = state.pending[: scheme.start()]
+    address = scheme[0] + path
+    state.push("link_open", "a", 1).attrs = {"href": address}
+    state.push("text", "", 0).content = address
+    state.push("link_close", "a", -1)
+    state.pos += len(path)
+    return True
 
 
 def _render_emoji(_renderer: object, tokens: list[Token], index: int, _options: object, _env: object) -> str:
@@ -153,23 +182,28 @@ def _render_emoji(_renderer: object, tokens: list[Token], index: int, _options: 
 def _parser() -> MarkdownIt:
     parser = MarkdownIt("zero", {"breaks": True, "maxNesting": MAX_NESTING})
     parser.enable(["fence", "newline", "escape", "backticks", "emphasis", "link", "autolink"])
+    parser.inline.ruler.push("bare_address", _bare_address)
     parser.core.ruler.push("emoji_and_links", _emoji_and_links)
     parser.add_render_rule("emoji", _render_emoji)
     return parser
 
 
-def _own_files_only(address: str) -> str | None:
-    """Relative addresses: emoji only, so that no message loads or links anything else of this server."""
-    return address if address.startswith(EMOJI_PREFIX) and ".." not in address else None
+def _addresses(_tag: str, attribute: str, value: str) -> str | None:
+    """A message loads nothing but emoji, and links nothing of this server."""
+    if attribute == "src":
+        return value if _EMOJI_FILE.fullmatch(value) else None
+    if attribute == "href":
+        return value if _LEADS_ELSEWHERE.match(value) else None
+    return value
 
 
 _MARKDOWN = _parser()
 _CLEANER = nh3.Cleaner(
     tags={"a", "br", "p", "strong", "em", "code", "pre", "img"},
-    attributes={"a": {"href", "title"}, "img": {"src", "alt", "title"}},
+    attributes={"a": {"href"}, "img": {"src", "alt", "title"}},
     allowed_classes={"img": {"emoji"}},
     url_schemes={"http", "https", "mailto"},
-    url_relative=_own_files_only,
+    attribute_filter=_addresses,
     link_rel="noopener noreferrer nofollow ugc",
     set_tag_attribute_values={"a": {"target": "_blank"}},
 )

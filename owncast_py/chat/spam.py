@@ -10,9 +10,10 @@ import re
 import unicodedata
 from collections import OrderedDict
 from collections.abc import Callable, Collection
+from functools import lru_cache
 
-from owncast_py.chat.names import key
-from owncast_py.chat.rendering import INVISIBLE
+from owncast_py.chat.names import DISGUISED_WORDS, WORDS, key
+from owncast_py.chat.rendering import INVISIBLE, render
 
 REPEAT_SECONDS = 60.0
 MAX_REPEATS = 3
@@ -30,27 +31,46 @@ _DOMAINS = (
 )
 _LINK = re.compile(
     r"(?:h(?:tt|xx)ps?\s*:|ftp\s*:|\bwww\s*\.|://)"
-    rf"|\b[a-z0-9][a-z0-9-]*(?:\.|\s\.\s?|\s?[\[(]dot[\])]\s?)(?:{_DOMAINS})\b(?!\w)"
-    r"|\b[a-z0-9][a-z0-9-]*\sdot\s(?:com|net|org|io|gg|tv)\b",
+    rf"|\b[a-z0-9][a-z0-9-]{{0,62}}(?:\.|\s\.\s?|\s?[\[(]dot[\])]\s?)(?:{_DOMAINS})\b(?!\w)"
+    r"|\b[a-z0-9][a-z0-9-]{0,62}\sdot\s(?:com|net|org|io|gg|tv)\b",
     re.IGNORECASE,
 )
 _WALL = re.compile(rf"(\S)\1{{{WALL - 1},}}")
 _MENTION = re.compile(r"(?:^|\s)@\w")
-_EMOJI = re.compile(":[A-Za-z0-9_-]{1,50}:|[\u2600-\u27bf\U0001f300-\U0001faff]")
+_PICTURE = "[\u2600-\u27bf\U0001f1e6-\U0001f3fa\U0001f400-\U0001faff]"
+# Joined ones and the two halves of a flag are seen, and counted, as one.
+_EMOJI = re.compile(
+    ":[A-Za-z0-9_-]{1,50}:|[\U0001f1e6-\U0001f1ff]{2}"
+    f"|{_PICTURE}[\ufe0f\U0001f3fb-\U0001f3ff]?(?:\u200d{_PICTURE}[\ufe0f\U0001f3fb-\U0001f3ff]?)*"
+)
+_SPACED = re.compile(r"(?:\b\w\b[\s.*_-]*){3,}")
 
 
 def has_link(source: str) -> bool:
-    """Whether a message leads elsewhere, also by an address that is spelled out or pulled apart."""
-    return _LINK.search(INVISIBLE.sub("", unicodedata.normalize("NFKC", source))) is not None
+    """Whether a normalized message leads elsewhere, also by an address that is spelled out or pulled apart.
+
+    Whatever would be rendered as a link is one, however its Markdown is written.
+    """
+    read = INVISIBLE.sub("", unicodedata.normalize("NFKC", source)).replace("\u3002", ".")
+    return _LINK.search(read) is not None or "<a " in render(source, {})
 
 
 def has_blocked_word(source: str, words: Collection[str]) -> bool:
-    """Whether one of `words` stands in the message as a word, however it is disguised; inside of others it may."""
-    written = {key(word) for word in re.split(r"[^\w|!$@]+", unicodedata.normalize("NFKC", source)) if word}
+    """Whether one of `words` stands in the message as a word, however it is disguised; inside of others it may.
+
+    A blocked phrase is found where its words follow each other.
+    """
+    read = unicodedata.normalize("NFKC", source)
+    written = [_phrase(read, WORDS), _phrase(read, DISGUISED_WORDS)]
     # Letters that stand alone, s p a c e d, are read as the word that they make.
-    singles = re.findall(r"(?:\b\w\b[\s.*_-]*){3,}", source)
-    written |= {key(re.sub(r"\W|_", "", run)) for run in singles}
-    return any(key(word) in written for word in words)
+    written += [f" {key(''.join(WORDS.findall(run)))} " for run in _SPACED.findall(read)]
+    return any(_phrase(word, DISGUISED_WORDS) in text for word in words for text in written)
+
+
+@lru_cache(maxsize=4096)
+def _phrase(text: str, pattern: re.Pattern[str]) -> str:
+    """The words of a text as they are compared, with a space around each. A number is itself, not its look-alike."""
+    return f" {' '.join(word if word.isdecimal() else key(word) for word in pattern.findall(text))} "
 
 
 def looks_like_spam(source: str) -> str | None:
@@ -73,12 +93,13 @@ class Repeats:
     def __init__(self, monotonic: Callable[[], float]) -> None:
         """`monotonic` counts seconds."""
         self._monotonic = monotonic
-        self._written: OrderedDict[str, tuple[str, int, float]] = OrderedDict()
+        self._written: OrderedDict[str, tuple[int, int, float]] = OrderedDict()
+        """The hash of what was written last, how often, and since when."""
 
     def check(self, user_id: str, source: str) -> str | None:
         """Counts a message; the sentence when it came once too often."""
-        text = " ".join(source.casefold().split())
-        before, times, since = self._written.get(user_id, ("", 0, 0.0))
+        text = hash(" ".join(source.casefold().split()))
+        before, times, since = self._written.get(user_id, (text, 0, float("-inf")))
         now = self._monotonic()
         if text != before or now - since > REPEAT_SECONDS:
             times, since = 0, now

@@ -18,6 +18,7 @@ export interface Config {
   summary: string;
   logo: string;
   tags: readonly string[];
+  chatDisabled: boolean;
 }
 
 /** Identifies this page's player in every request (CTA-5004 `sid`), so that viewers are counted per player. */
@@ -66,6 +67,7 @@ export function readConfig(document: Record<string, unknown>): Config {
     summary: text(document.summary),
     logo: text(document.logo),
     tags: tags.map(text).filter((tag) => tag !== ""),
+    chatDisabled: document.chatDisabled === true,
   };
 }
 

@@ -1,6 +1,7 @@
-// The viewer page: header, player, and what is to say about the stream. Chat will be a second child of `.layout`.
+// The viewer page: header, player, what is to say about the stream, and the chat beside it.
 import { useEffect } from "preact/hooks";
 import type { Config, Status } from "./api";
+import { Chat } from "./chat/chat";
 import { ago, clock, fullTime, viewers } from "./format";
 import { Player } from "./player/player";
 import { type StatusView, useConfig, useHeartbeat, useNow, useStatus } from "./use-status";
@@ -14,6 +15,7 @@ export function App() {
   const online = status?.online ?? false;
   const name = config?.name || DEFAULT_NAME;
   const title = status?.streamTitle || name;
+  const chatting = config !== null && !config.chatDisabled;
   useHeartbeat(online);
 
   useEffect(() => {
@@ -23,7 +25,7 @@ export function App() {
   return (
     <div class="page">
       <Header name={name} logo={config?.logo ?? ""} view={view} />
-      <main class="layout">
+      <main class="layout" data-chat={chatting}>
         <div class="stage">
           <Player
             show={status ? showOf(status) : undefined}
@@ -34,6 +36,7 @@ export function App() {
           />
           <Details title={title} name={name} config={config} />
         </div>
+        {chatting && <Chat />}
       </main>
       <p class="visually-hidden" role="status">
         {status && (online ? "The stream is live." : "The stream is offline.")}

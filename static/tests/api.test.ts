@@ -45,6 +45,7 @@ test("a configuration is read, without tags that are none", () => {
     summary: "",
     logo: "",
     tags: ["tea", "water"],
+    chatDisabled: false,
   });
   expect(readConfig({ tags: "tea" }).tags).toEqual([]);
 });
