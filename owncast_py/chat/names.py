@@ -64,7 +64,6 @@ def clean_name(text: str) -> str:
     return name
 
 
-@lru_cache(maxsize=4096)
 def key(name: str) -> str:
     """What two names that read alike have in common. Only for comparing."""
     decomposed = unicodedata.normalize("NFKD", name).casefold()
@@ -79,7 +78,13 @@ def is_forbidden(name: str, forbidden: Collection[str]) -> bool:
     """Whether the name reads like a forbidden one, or has it as one of its words."""
     words = {key(word) for words in (WORDS, DISGUISED_WORDS) for word in words.findall(name)}
     words.add(key(name))
-    return any(key(taboo) in words for taboo in forbidden)
+    return not words.isdisjoint(_keys(tuple(forbidden)))
+
+
+@lru_cache(maxsize=8)
+def _keys(names: tuple[str, ...]) -> frozenset[str]:
+    """Of a list that is the same until somebody changes the settings."""
+    return frozenset(map(key, names))
 
 
 def suggest_name(suggested: Sequence[str], choice: random.Random) -> str:

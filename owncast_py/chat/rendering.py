@@ -200,7 +200,7 @@ def _addresses(_tag: str, attribute: str, value: str) -> str | None:
 _MARKDOWN = _parser()
 _CLEANER = nh3.Cleaner(
     tags={"a", "br", "p", "strong", "em", "code", "pre", "img"},
-    attributes={"a": {"href"}, "img": {"src", "alt", "title"}},
+    attributes={"*": set(), "a": {"href"}, "img": {"src", "alt", "title"}},
     allowed_classes={"img": {"emoji"}},
     url_schemes={"http", "https", "mailto"},
     attribute_filter=_addresses,

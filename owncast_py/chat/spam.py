@@ -64,10 +64,17 @@ def has_blocked_word(source: str, words: Collection[str]) -> bool:
     written = [_phrase(read, WORDS), _phrase(read, DISGUISED_WORDS)]
     # Letters that stand alone, s p a c e d, are read as the word that they make.
     written += [f" {key(''.join(WORDS.findall(run)))} " for run in _SPACED.findall(read)]
-    return any(_phrase(word, DISGUISED_WORDS) in text for word in words for text in written)
+    phrases, signs = _blocked(tuple(words))
+    return any(phrase in text for phrase in phrases for text in written) or any(sign in source for sign in signs)
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=8)
+def _blocked(words: tuple[str, ...]) -> tuple[list[str], list[str]]:
+    """Of a list that is the same until somebody changes the settings: its phrases, and what has no letters at all."""
+    phrases = [(word, _phrase(word, DISGUISED_WORDS)) for word in words]
+    return [phrase for _, phrase in phrases if phrase.strip()], [word for word, phrase in phrases if not phrase.strip()]
+
+
 def _phrase(text: str, pattern: re.Pattern[str]) -> str:
     """The words of a text as they are compared, with a space around each. A number is itself, not its look-alike."""
     return f" {' '.join(word if word.isdecimal() else key(word) for word in pattern.findall(text))} "
