@@ -49,7 +49,7 @@ _IMAGE = re.compile(r'<img\b[^>]*\balt="([^"]*)"[^>]*>')
 _BREAK = re.compile(r"(?:<br>|</p>|</pre>)\n?")
 _EMOJI_FILE = re.compile(rf"{EMOJI_PREFIX}[A-Za-z0-9_-]+\.[A-Za-z]+")
 _LEADS_ELSEWHERE = re.compile(r"https?://|mailto:", re.IGNORECASE)
-_UNBALANCED = {")": "(", "]": "["}
+_BRACKETS = {")": "(", "]": "["}
 
 
 def normalize(body: str) -> str:
@@ -141,9 +141,13 @@ def _split(text: str, emoji: Mapping[str, str], left: int, *, linkable: bool) ->
 
 def _trimmed(link: str) -> str:
     """An address without the punctuation of the sentence around it."""
-    while link and (link[-1] in ".,:;!?'*_~" or (link[-1] in _UNBALANCED and _UNBALANCED[link[-1]] not in link)):
-        link = link[:-1]
-    return link
+    surplus = {closing: link.count(closing) - link.count(opening) for closing, opening in _BRACKETS.items()}
+    end = len(link)
+    while end and (link[end - 1] in ".,:;!?'*_~" or surplus.get(link[end - 1], 0) > 0):
+        if link[end - 1] in surplus:
+            surplus[link[end - 1]] -= 1
+        end -= 1
+    return link[:end]
 
 
 def _text(content: str) -> Token:
@@ -179,8 +183,15 @@ def _render_emoji(_renderer: object, tokens: list[Token], index: int, _options: 
     return f'<img src="{source}" class="emoji" alt="{name}" title="{name}">'
 
 
+class _Parser(MarkdownIt):
+    """Links nothing of this server, nor what no browser should follow; such Markdown stays as it was typed."""
+
+    def validateLink(self, url: str) -> bool:
+        return _LEADS_ELSEWHERE.match(url) is not None
+
+
 def _parser() -> MarkdownIt:
-    parser = MarkdownIt("zero", {"breaks": True, "maxNesting": MAX_NESTING})
+    parser = _Parser("zero", {"breaks": True, "maxNesting": MAX_NESTING})
     parser.enable(["fence", "newline", "escape", "backticks", "emphasis", "link", "autolink"])
     parser.inline.ruler.push("bare_address", _bare_address)
     parser.core.ruler.push("emoji_and_links", _emoji_and_links)

@@ -33,7 +33,7 @@ FORBIDDEN = ChatSettings().forbidden_names
         ("❤\ufe0f", "❤\ufe0f"),
         ("<b>", "<b>"),  # names are text wherever they are shown
         ("x" * MAX_NAME_LENGTH + " \u200b", "x" * MAX_NAME_LENGTH),
-        ("a" + "\u0301\u0302", "a\u0301\u0302".replace("a\u0301", "á")),
+        ("a\u0301\u0302", "á\u0302"),
     ],
 )
 def test_a_name_as_it_is_shown(text: str, name: str) -> None:
@@ -79,9 +79,24 @@ def test_whatever_is_taken_is_clean(text: str) -> None:
 
 @pytest.mark.parametrize(
     "alike",
-    ["ADMIN", "аdmin", "αdmin", "ａｄｍｉｎ", "ádmïn", "a d m i n", "a.d-m_i!n".replace("!", ""), "adm1n", "@dmin", "4dm|n",
-     "adrnin", "𝓪𝓭𝓶𝓲𝓷", "ɑdmin", "adm\u200bin", "ⓐⓓⓜⓘⓝ"],
-)  # fmt: skip
+    [
+        "ADMIN",
+        "аdmin",
+        "αdmin",
+        "ａｄｍｉｎ",
+        "ádmïn",
+        "a d m i n",
+        "a.d-m_in",
+        "adm1n",
+        "@dmin",
+        "4dm|n",
+        "adrnin",
+        "𝓪𝓭𝓶𝓲𝓷",
+        "ɑdmin",
+        "adm\u200bin",
+        "ⓐⓓⓜⓘⓝ",
+    ],
+)
 def test_names_that_read_like_admin(alike: str) -> None:
     assert key(alike) == key("admin")
     assert is_forbidden(alike, FORBIDDEN)

@@ -16,20 +16,60 @@ from owncast_py.chat.spam import MAX_REPEATS, REPEAT_SECONDS, Repeats, has_block
 
 @pytest.mark.parametrize(
     "source",
-    ["https://a.example", "HTTP://A", "www.a.example", "hxxp://a", "hxxps : //a", "example.com", "Example . com now",
-     "example .com", "example[dot]com", "example (dot) com", "example dot com", "sub.example.gg/x", "t.me/abc", "bit.ly/x",
-     "exam\u200bple.com", "ｅｘａｍｐｌｅ．ｃｏｍ", "example。com", "ftp://a", "[x](https://a.example)", "<a@b.example>",
-     "[x](https&#58;//a.example)", "[x](mailto&colon;a@b)", "WWW . a . example", "[x](&#104;ttps:\\//a.example)"],
-)  # fmt: skip
+    [
+        "https://a.example",
+        "HTTP://A",
+        "www.a.example",
+        "hxxp://a",
+        "hxxps : //a",
+        "example.com",
+        "Example . com now",
+        "example .com",
+        "example[dot]com",
+        "example (dot) com",
+        "example dot com",
+        "sub.example.gg/x",
+        "t.me/abc",
+        "bit.ly/x",
+        "exam\u200bple.com",
+        "ｅｘａｍｐｌｅ．ｃｏｍ",
+        "example。com",
+        "ftp://a",
+        "[x](https://a.example)",
+        "<a@b.example>",
+        "[x](https&#58;//a.example)",
+        "[x](mailto&colon;a@b)",
+        "WWW . a . example",
+        "[x](&#104;ttps:\\//a.example)",
+    ],
+)
 def test_links_in_every_disguise(source: str) -> None:
     assert has_link(normalize(source))
 
 
 @pytest.mark.parametrize(
     "source",
-    ["hello", "a.b", "I like it. Be good", "wait...what", "3.14", "e.g. this", "file.txt", "no:way", "what? me", "1:30:00",
-     "dot com", "connect the dots", "Mr. Example", "[x](y)", "a/b", "http", "u.s.a", ":party:"],
-)  # fmt: skip
+    [
+        "hello",
+        "a.b",
+        "I like it. Be good",
+        "wait...what",
+        "3.14",
+        "e.g. this",
+        "file.txt",
+        "no:way",
+        "what? me",
+        "1:30:00",
+        "dot com",
+        "connect the dots",
+        "Mr. Example",
+        "[x](y)",
+        "a/b",
+        "http",
+        "u.s.a",
+        ":party:",
+    ],
+)
 def test_words_that_are_no_links(source: str) -> None:
     assert not has_link(source)
 
@@ -47,9 +87,26 @@ def test_whatever_is_shown_as_a_link_is_found(text: str) -> None:
 
 @pytest.mark.parametrize(
     "source",
-    ["spam", "SPAM", "some spam here", "spam!", "(spam)", "sp4m", "$pam", "spám", "ѕраm", "s p a m", "s.p.a.m", "s-p-a-m yes",
-     "ｓｐａｍ", "my_spam_here", "**spam**", "spam\nagain", "spam?!"],
-)  # fmt: skip
+    [
+        "spam",
+        "SPAM",
+        "some spam here",
+        "spam!",
+        "(spam)",
+        "sp4m",
+        "$pam",
+        "spám",
+        "ѕраm",
+        "s p a m",
+        "s.p.a.m",
+        "s-p-a-m yes",
+        "ｓｐａｍ",
+        "my_spam_here",
+        "**spam**",
+        "spam\nagain",
+        "spam?!",
+    ],
+)
 def test_a_blocked_word_in_every_disguise(source: str) -> None:
     assert has_blocked_word(source, ["ham", "Spam"])
 
@@ -93,9 +150,20 @@ def test_signs_of_spam(source: str, sentence: str) -> None:
 
 @pytest.mark.parametrize(
     "source",
-    ["nooooooooooo", "🎉🎊" * 6, "@a " * 6, "LOL WHAT", "THIS IS Not The Only Way In Which I Ever Write Anything", "a@b c@d " * 9,
-     " " * 50 + "x", "👨\u200d👩\u200d👧\u200d👦🎉" * 6, "🇩🇪🇫🇷" * 6, "👍🏽👎🏿" * 6, "你好" * 30],
-)  # fmt: skip
+    [
+        "nooooooooooo",
+        "🎉🎊" * 6,
+        "@a " * 6,
+        "LOL WHAT",
+        "THIS IS Not The Only Way In Which I Ever Write Anything",
+        "a@b c@d " * 9,
+        " " * 50 + "x",
+        "👨\u200d👩\u200d👧\u200d👦🎉" * 6,
+        "🇩🇪🇫🇷" * 6,
+        "👍🏽👎🏿" * 6,
+        "你好" * 30,
+    ],
+)
 def test_what_people_write(source: str) -> None:
     assert looks_like_spam(source) is None
 
