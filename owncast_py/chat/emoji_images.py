@@ -22,8 +22,8 @@ MAX_BYTES = 1_000_000
 MAX_SIDE = 1024
 """Pixels."""
 MAX_FRAMES = 300
-MAX_TOTAL_PIXELS = 40_000_000
-"""Of all frames together: 1024 × 1024 about forty times."""
+MAX_TOTAL_PIXELS = 12_000_000
+"""Of all frames together: 300 of 200 × 200, or 11 of 1024 × 1024. They take up to about 12 octets each for a while."""
 KINDS = {"PNG": "png", "GIF": "gif", "WEBP": "webp", "JPEG": "jpg"}
 """Formats by their names in Pillow, with the suffix of their files."""
 
@@ -103,17 +103,26 @@ def _again(image: Image.Image) -> CleanImage:
         durations = []
         pictures = []
         for frame in ImageSequence.Iterator(image):
+            pictures.append(frame.convert("RGBA"))
+            # Known only now: a WebP says how long a frame lasts when its pixels are read.
             durations.append(int(frame.info.get("duration", 100)) or 100)
-            pictures.append(_bare(frame.convert("RGBA")))
+            _bare(pictures[-1])
         loop = int(image.info.get("loop", 0))
-        # Every picture is whole: what was there before must not shine through.
+        # Every picture is whole: what was there before must not shine through. WebP's encoder cuts frames to what has
+        # changed, and forgets that the rest was transparent, unless each of them is a keyframe.
         options = {"GIF": {"disposal": 2}, "PNG": {"disposal": 1, "blend": 0}}.get(kind, {})
+        if kind == "WEBP" and any(map(_is_transparent, pictures)):
+            options = {"kmin": 1, "kmax": 1}
         pictures[0].save(out, kind, save_all=True, append_images=pictures[1:], duration=durations, loop=loop, **options)
     else:
         _bare(ImageOps.exif_transpose(image).convert("RGB" if kind == "JPEG" else "RGBA")).save(out, kind)
     if out.tell() > 2 * MAX_BYTES:
         raise EmojiRefused("The image is too large; make it smaller, or give it fewer frames.")
     return CleanImage(out.getvalue(), KINDS[kind])
+
+
+def _is_transparent(picture: Image.Image) -> bool:
+    return picture.getchannel("A").getextrema() != (255, 255)
 
 
 def _bare(picture: Image.Image) -> Image.Image:

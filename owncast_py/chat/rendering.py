@@ -41,9 +41,11 @@ _CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 _BLANK_LINES = re.compile(r"\n[ \n]*\n")
 _MARKUP = re.compile(r"[\\`*_\[\]<>&\n\xa0]|~~~|:[A-Za-z0-9_-]+:|https?:|www\.", re.IGNORECASE)
 # The second colon is only looked at: in `10:30:party:` it belongs to the emoji after it.
-_SPECIAL = re.compile(r"(?P<emoji>:[A-Za-z0-9_-]{1,50}(?=:))|(?P<link>\bwww\.[^\s<>\"`]+)", re.IGNORECASE)
+_PLACE = r"[\w.-]+(?::\d{1,5})?(?:[/?#][^\s<>\"`]*)?"
+"""Host, port and the rest of an address, as people paste them."""
+_SPECIAL = re.compile(rf"(?P<emoji>:[A-Za-z0-9_-]{{1,50}}(?=:))|(?P<link>\bwww\.{_PLACE})", re.IGNORECASE)
 _SCHEME = re.compile(r"(?<!\w)https?\Z", re.IGNORECASE)
-_REST = re.compile(r"://[^\s<>\"`]+")
+_REST = re.compile(f"://{_PLACE}")
 _TAG = re.compile(r"<[^>]*>")
 _IMAGE = re.compile(r'<img\b[^>]*\balt="([^"]*)"[^>]*>')
 _BREAK = re.compile(r"(?:<br>|</p>|</pre>)\n?")

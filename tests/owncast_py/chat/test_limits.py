@@ -40,7 +40,7 @@ def test_the_window_moves(clock: Clock) -> None:
         clock.now += 0.75
 
 
-@given(st.lists(st.floats(0, 3), max_size=60), st.integers(1, 5))
+@given(st.lists(st.integers(0, 24).map(lambda eighths: eighths / 8), max_size=60), st.integers(1, 5))
 @settings(max_examples=200, deadline=None)
 def test_never_more_than_so_many_in_any_window(gaps: list[float], messages: int) -> None:
     clock = Clock()
