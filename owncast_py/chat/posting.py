@@ -68,7 +68,7 @@ class Posting:
         self._check_standing(user, settings, free=free)
         source = rendering.normalize(body)
         if not free:
-            self._check_pace(user, settings)
+            self._check_flood(user, settings)
             self._check_words(user, source, settings)
         shown = content.user_content(user)
         if name is not None:
@@ -80,6 +80,9 @@ class Posting:
         }
         if reply_to:
             document["inReplyTo"] = await self._quote(reply_to)
+        if not free:
+            # The last, so that only a message that is taken costs its writer the turn.
+            self._check_slow_mode(user, settings)
         return content.kept(Name.MESSAGE, document, client_id=user.id, text=source)
 
     async def system(self, body: str) -> Message:
@@ -145,11 +148,13 @@ class Posting:
                     left,
                 )
 
-    def _check_pace(self, user: User, settings: ChatSettings) -> None:
+    def _check_flood(self, user: User, settings: ChatSettings) -> None:
         if settings.rate_limit:
             left = self._limits.flood(user.id, settings.rate_limit_messages, settings.rate_limit_seconds)
             if left > 0:
                 raise MessageRefused("RATE_LIMITED", f"You write too fast; wait {_seconds(left)}.", left)
+
+    def _check_slow_mode(self, user: User, settings: ChatSettings) -> None:
         if settings.slow_mode_seconds:
             left = self._limits.slow(user.id, settings.slow_mode_seconds)
             if left > 0:

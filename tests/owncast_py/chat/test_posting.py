@@ -52,8 +52,9 @@ async def test_three_in_two_seconds_then_silence_except_for_moderators_and_bots(
         await home.chat.posting.message(ben, f"{number}")
 
 
-async def test_slow_mode(home: House, ana: User, clock: Clock) -> None:
-    await home.rule(slow_mode_seconds=30)
+async def test_slow_mode_counts_the_messages_that_were_taken(home: House, ana: User, clock: Clock) -> None:
+    await home.rule(slow_mode_seconds=30, block_links=True)
+    assert (await refused(home, ana, "see example.com"))[0] == "LINKS_BLOCKED"
     await home.chat.posting.message(ana, "one")
     clock.turn(10)
     assert await refused(home, ana) == ("SLOW_MODE", 20.0)
