@@ -1,4 +1,4 @@
-"""Chat from outside: the server as its users start it, clients that are not ours, a browser, a process that is killed."""
+"""Chat from outside: a server as its users start it, clients that are not ours, a browser, a process that is killed."""
 
 from __future__ import annotations
 
