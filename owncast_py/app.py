@@ -13,6 +13,7 @@ import resource
 import signal
 import ssl
 import time
+from collections.abc import Mapping
 from contextlib import AsyncExitStack, suppress
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -24,22 +25,18 @@ from ingest.errors import PublishRefused
 from ingest.rtmp.server import PublishRequest, RtmpServer
 from ingest.source import LiveSource, SourceListener
 from owncast_py import check
-from owncast_py.accounts.service import Accounts
 from owncast_py.broadcast.admission import Current, Verdict, decide
-from owncast_py.broadcast.announcer import Announcer
 from owncast_py.broadcast.session import Broadcast, Status
 from owncast_py.broadcast.viewers import Viewers
-from owncast_py.chat import names
-from owncast_py.chat.chat import Chat, Foundations
+from owncast_py.chat.chat import Chat
 from owncast_py.config import Config, Variant
 from owncast_py.credentials import Credentials
 from owncast_py.errors import SettingError, StartError, StorageError
 from owncast_py.events import Events, SettingChanged, StreamStarted, StreamStopped, StreamTitleChanged
-from owncast_py.realtime.broker import MemoryBroker
-from owncast_py.realtime.channels import Channels
-from owncast_py.setting_groups import ChatSettings, InstanceSettings
+from owncast_py.foundations import Foundations, open_foundations
+from owncast_py.setting_groups import ChatSettings, Group, InstanceSettings
 from owncast_py.settings import Settings
-from owncast_py.storage.database import Database, address_of
+from owncast_py.storage.database import address_of
 from transcoder import encoders, ffmpeg_binary
 from transcoder.encoder_lane import Toolbox
 from transcoder.errors import EncoderError
@@ -85,7 +82,7 @@ class Stage:
         self.viewers = Viewers(time.monotonic)
         self.broadcast = Broadcast(
             monotonic=time.monotonic,
-            now=lambda: datetime.now(UTC),
+            now=_now,
             grace=config.stream.reconnect_grace,
             viewers=self.viewers.count,
             title=title,
@@ -157,7 +154,7 @@ class Stage:
         if self.broadcast.begin():
             self.viewers.clear()
             log.info("on air")
-            self._events.publish(StreamStarted(datetime.now(UTC), self.broadcast.title))
+            self._events.publish(StreamStarted(_now(), self.broadcast.title))
 
     def on_hold(self, reason: str) -> None:
         """The encoder is away."""
@@ -174,7 +171,7 @@ class Stage:
     def _on_setting_changed(self, event: SettingChanged) -> None:
         if isinstance(event.after, InstanceSettings) and event.after.title != self.broadcast.title:
             self.broadcast.title = event.after.title
-            self._events.publish(StreamTitleChanged(datetime.now(UTC), event.after.title))
+            self._events.publish(StreamTitleChanged(_now(), event.after.title))
 
     def _end_if_over(self) -> None:
         if self._source is not None:
@@ -184,7 +181,7 @@ class Stage:
         if self.broadcast.status().online or window is None or window.ended or self._ending is not None:
             return
         self._ended_at = time.monotonic()
-        self._events.publish(StreamStopped(datetime.now(UTC), self.broadcast.title))
+        self._events.publish(StreamStopped(_now(), self.broadcast.title))
         self._ending = asyncio.create_task(self._end_broadcast(), name="end of broadcast")
 
     async def _end_broadcast(self) -> None:
@@ -288,7 +285,7 @@ async def run(config: Config, credentials: Credentials) -> None:
         stage = Stage(config, credentials, toolbox, store, foundations.events, title)
         await stage.start()
         stack.push_async_callback(stage.aclose)
-        chat = Chat(foundations, config.data_dir / "emoji", stage.status, lambda: datetime.now(UTC), time.monotonic)
+        chat = Chat(foundations, config.data_dir / "emoji", stage.status, _now, time.monotonic)
         await chat.start()
         stack.push_async_callback(chat.aclose)
         services = Services(
@@ -297,7 +294,7 @@ async def run(config: Config, credentials: Credentials) -> None:
             version=VERSION,
             viewers=stage.viewers,
             obstacles=lambda: obstacles,
-            now=lambda: datetime.now(UTC),
+            now=_now,
             trusted_proxies=config.trusted_proxies,
             pages=PAGES,
         )
@@ -324,35 +321,23 @@ async def run(config: Config, credentials: Credentials) -> None:
 
 
 async def _foundations(config: Config, stack: AsyncExitStack) -> Foundations:
-    """The database and what rests on it, each started, and ended by the stack."""
-
-    def now() -> datetime:
-        return datetime.now(UTC)
-
+    """The database and what rests on it. Raises StartError when the configuration does not lead to one."""
+    configured = config.database_url.get_secret_value() if config.database_url else None
+    seeds: dict[type[Group], Mapping[str, object]] = {
+        InstanceSettings: config.model_dump(include={"name", "title", "summary", "tags"}),
+        ChatSettings: config.chat.model_dump(),
+    }
     try:
         await asyncio.to_thread(config.data_dir.mkdir, parents=True, exist_ok=True)
-        configured = config.database_url.get_secret_value() if config.database_url else None
-        database = Database(address_of(configured, config.data_dir))
-        await database.start()
-    except (OSError, StorageError) as error:
+        return await open_foundations(stack, address_of(configured, config.data_dir), seeds, _now)
+    except OSError as error:
+        raise StartError(f"The data directory {config.data_dir} cannot be used: {error.strerror}.") from error
+    except (SettingError, StorageError) as error:
         raise StartError(str(error)) from error
-    stack.push_async_callback(database.aclose)
-    events = Events()
-    settings = Settings(database, events, now)
-    instance = config.model_dump(include={"name", "title", "summary", "tags"})
-    try:
-        await settings.start({InstanceSettings: instance, ChatSettings: config.chat.model_dump()})
-    except SettingError as error:
-        raise StartError(str(error)) from error
-    accounts = Accounts(database, events, now, names.key)
-    await accounts.start()
-    channels = Channels(database, MemoryBroker(now))
-    await channels.start()
-    stack.push_async_callback(channels.aclose)
-    announcer = Announcer(events, channels)
-    await announcer.start()
-    stack.push_async_callback(announcer.aclose)
-    return Foundations(database, events, settings, accounts, channels)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
 
 
 def _instance(settings: Settings) -> Instance:

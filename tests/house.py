@@ -19,17 +19,12 @@ from aiohttp.test_utils import TestServer
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from owncast_py.accounts.service import Accounts
 from owncast_py.broadcast.session import State, Status
-from owncast_py.chat import names
-from owncast_py.chat.chat import Chat, Foundations
-from owncast_py.events import Events
-from owncast_py.realtime.broker import MemoryBroker
-from owncast_py.realtime.channels import Channels
+from owncast_py.chat.chat import Chat
+from owncast_py.foundations import Foundations, open_foundations
 from owncast_py.setting_groups import ChatSettings, InstanceSettings
 from owncast_py.settings import Settings
 from owncast_py.storage import sqlite
-from owncast_py.storage.database import Database
 from web.api.owncast.config import Instance
 from web.api.owncast.dialect import mount_chat
 from web.authentication import Authentication
@@ -92,18 +87,8 @@ async def house(directory: Path, *, address: str = "", clock: Clock | None = Non
     """Everything, on the database at `address` or in `directory`; opened twice on one directory it is a restart."""
     clock = clock or Clock()
     async with AsyncExitStack() as stack:
-        database = Database(address or sqlite.url(directory / "owncast.db"))
-        await database.start()
-        stack.push_async_callback(database.aclose)
-        events = Events()
-        settings = Settings(database, events, clock.now)
-        await settings.start({InstanceSettings: {"name": "Tea"}, ChatSettings: {}})
-        accounts = Accounts(database, events, clock.now, names.key)
-        await accounts.start()
-        channels = Channels(database, MemoryBroker(clock.now))
-        await channels.start()
-        stack.push_async_callback(channels.aclose)
-        foundations = Foundations(database, events, settings, accounts, channels)
+        seeds = {InstanceSettings: {"name": "Tea"}, ChatSettings: {}}
+        foundations = await open_foundations(stack, address or sqlite.url(directory / "owncast.db"), seeds, clock.now)
         built: list[House] = []
         chat = Chat(foundations, directory / "emoji", lambda: built[0].status, clock.now, clock.monotonic)
         built.append(House(foundations, chat, clock))

@@ -9,13 +9,11 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
 import structlog
 
-from owncast_py.accounts.service import Accounts
 from owncast_py.broadcast.session import Status
 from owncast_py.chat.bans import Bans
 from owncast_py.chat.connections import Connections
@@ -25,27 +23,14 @@ from owncast_py.chat.moderation import Moderation
 from owncast_py.chat.people import People
 from owncast_py.chat.posting import Posting
 from owncast_py.errors import OwncastError
-from owncast_py.events import Events, SettingChanged, TokenRevoked
-from owncast_py.realtime.channels import Channels
+from owncast_py.events import SettingChanged, TokenRevoked
+from owncast_py.foundations import Foundations
 from owncast_py.realtime.messages import CHAT
 from owncast_py.setting_groups import ChatSettings
-from owncast_py.settings import Settings
-from owncast_py.storage.database import Database
 
 TIDY_SECONDS = 60.0
 
 log = structlog.get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Foundations:
-    """What chat stands on."""
-
-    database: Database
-    events: Events
-    settings: Settings
-    accounts: Accounts
-    channels: Channels
 
 
 class Chat:

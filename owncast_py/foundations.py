@@ -1,0 +1,59 @@
+"""What every dialect stands on: the database, the settings, the accounts, the channels and the stream's announcer.
+
+Owns the order in which they start and end. They know nothing of each other but what their constructors say.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from datetime import datetime
+
+from owncast_py.accounts.service import Accounts
+from owncast_py.broadcast.announcer import Announcer
+from owncast_py.chat import names
+from owncast_py.events import Events
+from owncast_py.realtime.broker import MemoryBroker
+from owncast_py.realtime.channels import Channels
+from owncast_py.setting_groups import Group
+from owncast_py.settings import Settings
+from owncast_py.storage.database import Database
+
+
+@dataclass(frozen=True, slots=True)
+class Foundations:
+    """All of them, started."""
+
+    database: Database
+    events: Events
+    settings: Settings
+    accounts: Accounts
+    channels: Channels
+
+
+async def open_foundations(
+    stack: AsyncExitStack,
+    address: str,
+    seeds: Mapping[type[Group], Mapping[str, object]],
+    now: Callable[[], datetime],
+) -> Foundations:
+    """Starts everything on the database at `address`; `stack` ends it in reverse. `now` is aware UTC.
+
+    Raises StorageError when the database cannot be opened, SettingError when a seed cannot be.
+    """
+    database = Database(address)
+    await database.start()
+    stack.push_async_callback(database.aclose)
+    events = Events()
+    settings = Settings(database, events, now)
+    await settings.start(seeds)
+    accounts = Accounts(database, events, now, names.key)
+    await accounts.start()
+    channels = Channels(database, MemoryBroker(now))
+    await channels.start()
+    stack.push_async_callback(channels.aclose)
+    announcer = Announcer(events, channels)
+    await announcer.start()
+    stack.push_async_callback(announcer.aclose)
+    return Foundations(database, events, settings, accounts, channels)
