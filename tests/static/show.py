@@ -9,12 +9,13 @@ from __future__ import annotations
 import asyncio
 import re
 import subprocess
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from aiohttp import web
 from aiohttp.test_utils import TestServer
+from fake_chat import FakeChat
 
 from owncast_py.broadcast.session import State, Status
 from web.api.owncast.config import Instance
@@ -25,6 +26,8 @@ SEGMENT_SECONDS = 1
 MEDIA_SECONDS = 60
 WINDOW = 12
 BEGAN = datetime(2026, 5, 1, 12, 0, tzinfo=UTC)
+
+INSTANCE = Instance("Tea", "Kettles, leaves and water, live from a small kitchen.", ("tea", "water"), "0.1.0")
 
 _SEGMENT = re.compile(r"#EXTINF:([\d.]+),.*\n(\S+)")
 
@@ -155,17 +158,24 @@ def _m3u8(text: str) -> web.Response:
 
 
 def serve(show: Show) -> TestServer:
-    """The real application with the real pages, on a free port of loopback."""
-    services = Services(
+    """The real application with the real pages, on a free port of loopback; chat is off."""
+    return TestServer(build_application(_services(show, replace(INSTANCE, chat_disabled=True)), show.routes()))
+
+
+def serve_chat(chat: FakeChat) -> TestServer:
+    """The same while offline, with a chat."""
+    show = Show(Path("/nonexistent"))
+    return TestServer(build_application(_services(show, INSTANCE), [*show.routes(), *chat.routes()]))
+
+
+def _services(show: Show, instance: Instance) -> Services:
+    return Services(
         status=show.status,
-        instance=lambda: Instance(
-            "Tea", "Kettles, leaves and water, live from a small kitchen.", ("tea", "water"), "0.1.0"
-        ),
-        version="0.1.0",
+        instance=lambda: instance,
+        version=instance.version,
         viewers=show,
         obstacles=list,
         now=show.now,
         trusted_proxies=[],
         pages=DIST,
     )
-    return TestServer(build_application(services, show.routes()))
