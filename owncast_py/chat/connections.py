@@ -22,7 +22,7 @@ import structlog
 from owncast_py.accounts.model import User
 from owncast_py.accounts.service import Accounts, Identity
 from owncast_py.chat.content import Content, Name, passing, user_content
-from owncast_py.errors import OwncastError
+from owncast_py.errors import StorageError
 from owncast_py.realtime.channels import Channels
 from owncast_py.realtime.messages import CHAT, Draft, Member
 from owncast_py.setting_groups import ChatSettings
@@ -179,10 +179,7 @@ class Connections:
     async def _tick_forever(self) -> None:
         while True:
             await asyncio.sleep(TICK_SECONDS)
-            try:
-                await self.tick()
-            except OwncastError as error:
-                log.warning("joins and parts were not announced", reason=str(error))
+            await self.tick()
 
     async def _announce(self, name: Name, user: User) -> None:
         if not self._settings.get(ChatSettings).join_messages or user.disabled_at is not None:
@@ -194,4 +191,8 @@ class Connections:
         await self._publish(passing(name, {"user": user_content(user)}, client_id=user.id))
 
     async def _publish(self, draft: Draft) -> None:
-        await self._channels.publish(CHAT, draft)
+        try:
+            await self._channels.publish(CHAT, draft)
+        except StorageError as error:
+            # Nobody is kept out because it cannot be told that they are in.
+            log.warning("joins and parts were not announced", reason=str(error))

@@ -219,6 +219,25 @@ async def test_invalid_utf8_ends_the_socket(ana: Client) -> None:
     assert (await ana.closed())[0] == 1007
 
 
+async def test_forged_tokens_are_limited_by_address(wire: Wire) -> None:
+    headers = {"X-Forwarded-For": "203.0.113.9"}
+    for _ in range(chat_socket.STRANGERS_AT_ONCE):
+        async with connect(wire.socket("forged"), additional_headers=headers):
+            pass
+    with pytest.raises(InvalidStatus) as caught:
+        await connect(wire.socket("forged"), additional_headers=headers)
+    assert caught.value.response.status_code == 429
+    assert int(caught.value.response.headers["Retry-After"]) > 0
+    async with connect(wire.socket("forged"), additional_headers={"X-Forwarded-For": "203.0.113.10"}):
+        pass
+
+
+async def test_a_flood_of_pings_ends_its_socket(ana: Client) -> None:
+    for _ in range(chat_socket.EVENTS_AT_ONCE + 2):
+        await ana.connection.ping()
+    assert (await ana.closed())[0] == fanout.POLICY
+
+
 @pytest.mark.parametrize("token", [None, "", "forged", "x" * 5_000])
 async def test_without_a_right_token_one_is_told_to_register(wire: Wire, join: Join, token: str | None) -> None:
     client = await join(token, greeted=False)

@@ -37,6 +37,9 @@ MAX_FRAME_BYTES = 16 * 1024
 """A longer message closes the socket with 1009."""
 MAX_OBJECTS = 20
 """In one frame."""
+STRANGERS_AT_ONCE = 30
+STRANGERS_PER_SECOND = 0.5
+"""Connections from one address with tokens that are not known."""
 EVENTS_AT_ONCE = 40
 EVENTS_PER_SECOND = 10.0
 """What a socket may send, of any kind; with more it is closed. Far above the rate limit of messages."""
@@ -50,8 +53,8 @@ class ChatSockets:
         self._chat = chat
         self._fanout = Fanout()
         self._floods = TokenBuckets(EVENTS_AT_ONCE, EVENTS_PER_SECOND, monotonic)
+        self._strangers = TokenBuckets(STRANGERS_AT_ONCE, STRANGERS_PER_SECOND, monotonic)
         self._ids = itertools.count(1)
-        self._open: set[web.WebSocketResponse] = set()
         self._unsubscribe: Callable[[], None] = lambda: None
 
     def routes(self) -> list[web.RouteDef]:
@@ -118,8 +121,15 @@ class ChatSockets:
         if not token and request.path == "/entry":
             # Clients of 0.0.7 know no registration: each of their connections is a person of its own.
             _, token = await self._chat.people.register(None, tells_apart(address))
+        stranger = tells_apart(address) or ""
+        if stranger and (wait := self._strangers.wait(stranger)) > 0:
+            raise web.HTTPTooManyRequests(
+                text=f"Too many wrong tokens came from your address; try again in {wait:.0f} s.",
+                headers={"Retry-After": str(int(wait) + 1)},
+            )
         identity = await self._chat.accounts.identify(token)
         if identity is None:
+            self._strangers.take(stranger)
             raise ConnectionRefused(
                 ConnectionRefused.NEEDS_REGISTRATION, "Your token is not known here; register first."
             )
@@ -156,6 +166,9 @@ class ChatSockets:
             if message.type is WSMsgType.TEXT:
                 await self._on_text(connection, outlet, message.data)
             elif message.type is WSMsgType.PING:
+                if self._floods.take(connection.id) > 0:
+                    outlet.close(POLICY, "You send too much.")
+                    return
                 await socket.pong(message.data)
             elif message.type is not WSMsgType.PONG:
                 return
