@@ -25,7 +25,7 @@ GOING_AWAY, POLICY, TOO_LARGE, TRY_AGAIN_LATER = 1001, 1008, 1009, 1013
 
 MAX_BUFFER = 256 * 1024
 """Octets that may wait for a socket that reads slowly; with more it is closed."""
-REST_FACTOR = 5.0
+REST_FACTOR = 7.0
 MAX_REST = 0.1
 """Seconds."""
 SLICE = 500
