@@ -8,10 +8,19 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, text
+
+from owncast_py.storage.tables import metadata
 
 HEAD = "0001"
 """The revision that this code works with; a test compares it with `versions/`."""
+
+
+def create(connection: Connection) -> None:
+    """Makes the newest tables in an empty database, as if every step had been run. Blocks."""
+    metadata.create_all(connection)
+    connection.execute(text("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY)"))
+    connection.execute(text("INSERT INTO alembic_version (version_num) VALUES (:head)"), {"head": HEAD})
 
 
 def upgrade(connection: Connection) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import insert, select, text
+from sqlalchemy import Connection, insert, inspect, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from owncast_py.errors import StorageError
@@ -138,11 +139,52 @@ async def test_closing_keeps_what_waits_and_takes_nothing_more(database: Databas
 
 
 async def test_the_migrations_make_the_tables_that_the_code_knows(database: Database) -> None:
+    def columns(connection: Connection) -> dict[str, set[tuple[str, str, bool]]]:
+        found = inspect(connection)
+        return {
+            table: {(each["name"], str(each["type"]), each["nullable"]) for each in found.get_columns(table)}
+            for table in found.get_table_names()
+        }
+
+    async with database.reading() as connection:
+        made_at_once = await connection.run_sync(columns)
+
+    def again_step_by_step(connection: Connection) -> None:
+        for table in reversed(tables.metadata.sorted_tables):
+            table.drop(connection)
+        connection.execute(text("DROP TABLE alembic_version"))
+        migrations.upgrade(connection)
+
+    await database.write(lambda connection: connection.run_sync(again_step_by_step))
+    async with database.reading() as connection:
+        assert await connection.run_sync(columns) == made_at_once
+
     def differences(connection: object) -> list[object]:
         return list(compare_metadata(MigrationContext.configure(connection), tables.metadata))  # type: ignore[arg-type]
 
     async with database.reading() as connection:
         assert await connection.run_sync(differences) == []
+
+
+async def test_an_older_database_is_brought_up_to_date_with_what_is_in_it(
+    database: Database, address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await database.write(keeping("kept"))
+    await database.aclose()
+    steps = tmp_path / "migrations"
+    shutil.copytree(Path(migrations.__file__).parent, steps)
+    (steps / "versions/0002_next.py").write_text(
+        "import sqlalchemy as sa\nfrom alembic import op\nrevision, down_revision = '0002', '0001'\n"
+        "def upgrade():\n    op.add_column('ip_bans', sa.Column('why', sa.Text))\n"
+    )
+    monkeypatch.setattr(migrations, "HEAD", "0002")
+    monkeypatch.setattr(migrations, "__file__", str(steps / "__init__.py"))
+    newer = Database(address)
+    await newer.start()
+    assert await networks(newer) == ["kept"]
+    async with newer.reading() as connection:
+        assert (await connection.execute(text("SELECT why FROM ip_bans"))).scalars().all() == [None]
+    await newer.aclose()
 
 
 def test_head_is_the_newest_migration() -> None:
