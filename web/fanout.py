@@ -20,7 +20,7 @@ import time
 import structlog
 
 TEXT, BINARY, CLOSE, PING, PONG = 0x1, 0x2, 0x8, 0x9, 0xA
-GOING_AWAY, POLICY, TOO_LARGE, TRY_AGAIN_LATER = 1001, 1008, 1009, 1013
+GOING_AWAY, POLICY, TRY_AGAIN_LATER = 1001, 1008, 1013
 """Close codes (RFC 6455 §7.4.1 and the IANA registry)."""
 
 MAX_BUFFER = 256 * 1024

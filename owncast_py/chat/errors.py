@@ -51,7 +51,6 @@ class ConnectionRefused(ChatError):
     NEEDS_REGISTRATION = "needs_registration"
     USER_DISABLED = "user_disabled"
     TOO_MANY = "too_many_connections"
-    BANNED = "banned"
 
     def __init__(self, kind: str, sentence: str) -> None:
         super().__init__(sentence)

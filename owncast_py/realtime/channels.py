@@ -221,15 +221,15 @@ class Channels:
     async def _flush(self) -> None:
         pending, self._pending = self._pending, []
         self._waiting = 0
-        ordered = []
         try:
             ordered = [(entry, await self._order(entry)) for entry in pending]
-            await self._keep([message for _, messages in ordered for message in messages])
         except Exception as error:
-            if len(ordered) <= 1:
-                for entry in pending:
-                    _refuse(entry, error)
-                return
+            for entry in pending:
+                _refuse(entry, error)
+            return
+        try:
+            await self._keep([message for _, messages in ordered for message in messages])
+        except Exception:
             ordered = await self._keep_one_by_one(ordered)
         # Neighbours that go to one channel are delivered as one.
         together: list[Message] = []

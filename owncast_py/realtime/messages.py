@@ -14,9 +14,6 @@ from typing import NamedTuple
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 DEFAULT_APP = "owncast"
 """The app of the server itself."""
-MAX_CHANNEL_LENGTH = 200
-MAX_DATA_BYTES = 64 * 1024
-"""Octets of one message's data."""
 
 
 class Address(NamedTuple):

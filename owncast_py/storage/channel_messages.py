@@ -49,14 +49,13 @@ async def page(
     limit: int,
     before: str | None = None,
     client_id: str | None = None,
-    name: str | None = None,
     text: str | None = None,
     removed: bool = True,
 ) -> list[Message]:
     """The newest messages in their latest version, newest first.
 
-    Restricted to those with a serial less than `before`, of one client, of one name, that contain `text` (case-folded),
-    and without those that were removed from view.
+    Restricted to those with a serial less than `before`, of one client, that contain `text` (case-folded), and without
+    those that were removed from view.
     """
     query = select(channel_messages).where(
         channel_messages.c.app == address.app,
@@ -67,8 +66,6 @@ async def page(
         query = query.where(channel_messages.c.serial < before)
     if client_id is not None:
         query = query.where(channel_messages.c.client_id == client_id)
-    if name is not None:
-        query = query.where(channel_messages.c.name == name)
     if text is not None:
         escaped = text.replace(_LIKE_ESCAPE, _LIKE_ESCAPE * 2).replace("%", r"\%").replace("_", r"\_")
         query = query.where(channel_messages.c.text.like(f"%{escaped}%", escape=_LIKE_ESCAPE))

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 import orjson
-from sqlalchemy import Row, delete, func, insert, select, update
+from sqlalchemy import Row, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from owncast_py.accounts.model import Device, Kind, Scope, User
@@ -24,11 +24,6 @@ async def add(connection: AsyncConnection, user: User, name_key: str) -> None:
 async def replace(connection: AsyncConnection, user: User, name_key: str) -> None:
     """Writes everything of a user over what was there."""
     await connection.execute(update(users).where(users.c.id == user.id).values(**_values(user, name_key)))
-
-
-async def remove(connection: AsyncConnection, user_id: str) -> None:
-    """Removes a user with all devices."""
-    await connection.execute(delete(users).where(users.c.id == user_id))
 
 
 async def by_id(connection: AsyncConnection, user_id: str) -> User | None:
@@ -59,11 +54,6 @@ async def moderators(connection: AsyncConnection, limit: int) -> list[User]:
     """Users who moderate, by name."""
     query = select(users).where(users.c.moderator).order_by(users.c.display_name).limit(limit)
     return [_user(row) for row in await connection.execute(query)]
-
-
-async def count(connection: AsyncConnection, kind: Kind) -> int:
-    """How many users of a kind there are."""
-    return (await connection.execute(select(func.count()).where(users.c.kind == kind))).scalar_one()
 
 
 async def add_device(connection: AsyncConnection, device: Device, token_hash: bytes) -> None:

@@ -97,6 +97,22 @@ async def test_what_cannot_be_kept_is_seen_by_nobody_and_harms_no_neighbour(
     assert numbers(await channels.recent(GAME, 10)) == [12, 14]
 
 
+async def test_what_the_broker_cannot_order_is_refused_and_later_ones_go_on(
+    home: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    channels = home.foundations.channels
+
+    async def broken(_address: Address, _count: int) -> list[tuple[str, datetime]]:
+        raise ConnectionError("the broker is away")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(channels.broker, "order", broken)
+        results = await asyncio.gather(*(channels.publish(GAME, draft(n)) for n in range(3)), return_exceptions=True)
+        assert [str(result) for result in results] == ["the broker is away"] * 3
+    await channels.publish(GAME, draft(4))
+    assert numbers(await channels.recent(GAME, 10)) == [4]
+
+
 async def test_transient_messages_keep_their_place_but_stay_nowhere(home: House) -> None:
     channels = home.foundations.channels
     heard: list[Delivery] = []
