@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import io
 from collections.abc import AsyncIterator
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import aiohttp
 import pytest
-from chat_wire import Client, Json, Wire
+from chat_wire import PATIENCE, Client, Json, Wire
 from house import ADMIN, Clock, house, serving
 from PIL import Image
 from websockets.asyncio.client import connect
@@ -348,8 +349,9 @@ async def test_the_admin_sees_who_is_connected(wire: Wire, client: Client, path:
     assert (connected["username"], connected["messageCount"]) == ("Ana", 1)
     assert "websockets" in str(connected["userAgent"])
     await client.connection.close()
-    while await wire.get(path, ADMIN):
-        pass
+    async with asyncio.timeout(PATIENCE):
+        while await wire.get(path, ADMIN):
+            pass
 
 
 async def test_users_are_disabled_and_enabled(wire: Wire, ana: Json, client: Client) -> None:

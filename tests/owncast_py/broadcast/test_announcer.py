@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 
 import pytest
@@ -27,8 +28,9 @@ async def test_the_streams_events_are_kept_in_their_channel(home: House) -> None
     events.publish(StreamStarted(now, "One"))
     events.publish(StreamTitleChanged(now, "Two"))
     events.publish(StreamStopped(now, "Two"))
-    while len(heard) < 3:
-        await home.foundations.channels.settle(STREAM)
+    async with asyncio.timeout(20):
+        while len(heard) < 3:
+            await home.foundations.channels.settle(STREAM)
     assert await told(home) == [("started", "One"), ("titled", "Two"), ("stopped", "Two")]
     (message, *_) = await home.foundations.channels.recent(STREAM, 1)
     assert json.loads(message.data)["at"] == "2026-03-04T05:06:07Z"
