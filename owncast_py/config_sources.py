@@ -26,6 +26,8 @@ SettingPath = tuple[str | int, ...]
 
 DEFAULT_FILE = Path("config.yaml")
 ENV_PREFIX = "OWNCAST_"
+NO_SETTINGS = ("OWNCAST_CHAT_TOKEN", "OWNCAST_TEST_")
+"""Variables, or beginnings of them, under that prefix which are for others: the terminal's chat, and the tests."""
 MAX_FILE_BYTES = 1 << 20
 MAX_DEPTH = 16
 """How deeply a file may nest; the settings need 4."""
@@ -109,7 +111,7 @@ def _read_environment(faults: list[str]) -> _Source:
     names = {environment_name(path): path for path in setting_paths()}
     source = _Source()
     for variable in sorted(os.environ):
-        if variable.upper().startswith(ENV_PREFIX):
+        if variable.upper().startswith(ENV_PREFIX) and not variable.upper().startswith(NO_SETTINGS):
             path = names.get(variable.upper())
             if path is None:
                 faults.append(f"{variable} in the environment is not a setting.{_nearest(variable.upper(), names)}")

@@ -10,7 +10,7 @@ import pytest
 from house import Clock, House, house
 from sqlalchemy import select
 
-from owncast_py.accounts.model import Kind, Scope
+from owncast_py.accounts.model import COLORS, Kind, Scope
 from owncast_py.accounts.service import ADMIN_ID, Accounts
 from owncast_py.chat import names
 from owncast_py.errors import AccountError
@@ -56,13 +56,14 @@ async def test_changes_are_seen_at_once_and_announced(home: House, clock: Clock)
     heard: list[UserChanged] = []
     home.foundations.events.subscribe(UserChanged, heard.append)
     await accounts.set_moderator(user.id, True)
-    await accounts.recolor(user.id, 5)
+    color = (user.color + 1) % COLORS
+    await accounts.recolor(user.id, color)
     await accounts.set_enabled(user.id, False)
     await accounts.set_enabled(user.id, False)
     await accounts.time_out(user.id, clock.now() + timedelta(minutes=1))
     identity = await accounts.identify(token)
     assert identity is not None
-    assert (identity.user.moderator, identity.user.color, identity.user.disabled_at) == (True, 5, clock.now())
+    assert (identity.user.moderator, identity.user.color, identity.user.disabled_at) == (True, color, clock.now())
     assert identity.user.has(Scope.MODERATOR)
     assert len(heard) == 4
     assert [each.id for each in await accounts.moderators()] == [user.id]

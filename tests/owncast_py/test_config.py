@@ -146,6 +146,12 @@ def test_unknown_variables_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     ]
 
 
+def test_variables_of_the_chat_command_and_of_tests_are_no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OWNCAST_CHAT_TOKEN", "x")
+    monkeypatch.setenv("OWNCAST_TEST_POSTGRES_URL", "x")
+    assert load(None, {}) == Config()
+
+
 def test_a_bad_variable_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OWNCAST_STREAM__VARIANTS", "[{")
     (fault,) = faults_of("stream: {variants: auto}")
