@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, TypeVar
@@ -23,6 +23,7 @@ from sqlalchemy import inspect, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.pool import QueuePool
 
 from owncast_py.errors import StorageError
 from owncast_py.storage import migrations, sqlite
@@ -90,6 +91,7 @@ class Database:
         try:
             async with self._writer.begin() as connection:
                 await _migrate(connection)
+            await _open_all(self._reader)
         except (SQLAlchemyError, OSError) as error:
             await self._dispose()
             shown = make_url(self._address).render_as_string(hide_password=True)
@@ -167,6 +169,15 @@ class Database:
         assert self._writer is not None  # noqa: S101 - the task lives only while the engine does
         async with self._writer.begin() as connection:
             return [await write.work(connection) for write in group]
+
+
+async def _open_all(engine: AsyncEngine) -> None:
+    """Opens every connection of a pool now: one whose opening is cancelled later, with its request, would be lost."""
+    pool = engine.pool
+    assert isinstance(pool, QueuePool)  # noqa: S101 - both kinds of engine are made with a size
+    async with AsyncExitStack() as stack:
+        for _ in range(pool.size()):
+            await stack.enter_async_context(engine.connect())
 
 
 async def _migrate(connection: AsyncConnection) -> None:
