@@ -12,6 +12,7 @@ from sqlalchemy import (
     Boolean,
     Column,
     Dialect,
+    Float,
     ForeignKey,
     Index,
     Integer,
@@ -130,4 +131,135 @@ audit = Table(
     Column("target", String(200), nullable=False),
     Column("detail", Text, nullable=False),
     Index("audit_by_time", "at"),
+)
+
+Serial = BigInteger().with_variant(Integer, "sqlite")
+"""A number that the database gives; SQLite gives one only to its own INTEGER."""
+
+topics = Table(
+    "topics",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("domain", String(200), nullable=False),
+    Column("name", String(200), nullable=False),
+    Column("created_at", Moment, nullable=False),
+    UniqueConstraint("domain", "name", name="topics_by_name"),
+)
+
+endpoints = Table(
+    "endpoints",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("channel", String(20), nullable=False),
+    Column("url", String(2048), nullable=False),
+    Column("document", Text, nullable=False),
+    Column("active", Boolean, nullable=False),
+    Column("created_at", Moment, nullable=False),
+    Column("last_used_at", Moment),
+)
+"""Where notifications are pushed to: one lane each. `document` is JSON that only its delivery channel reads."""
+
+subscriptions = Table(
+    "subscriptions",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("topic_id", String(40), ForeignKey("topics.id", ondelete="CASCADE"), nullable=False),
+    Column("endpoint_id", String(40), ForeignKey("endpoints.id", ondelete="CASCADE"), nullable=False),
+    Column("created_at", Moment, nullable=False),
+    UniqueConstraint("topic_id", "endpoint_id", name="subscriptions_once"),
+    Index("subscriptions_by_endpoint", "endpoint_id"),
+)
+
+topic_messages = Table(
+    "topic_messages",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("topic_id", String(40), ForeignKey("topics.id", ondelete="CASCADE"), nullable=False),
+    Column("at", Moment, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Index("topic_messages_by_time", "at"),
+)
+
+notifications = Table(
+    "notifications",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("message_id", String(40), ForeignKey("topic_messages.id", ondelete="CASCADE"), nullable=False),
+    Column("subscription_id", String(40), ForeignKey("subscriptions.id", ondelete="CASCADE"), nullable=False),
+    Column("endpoint_id", String(40), ForeignKey("endpoints.id", ondelete="CASCADE"), nullable=False),
+    Column("state", String(10), nullable=False),
+    Column("tries", Integer, nullable=False),
+    Column("due_at", Moment, nullable=False),
+    Column("created_at", Moment, nullable=False),
+    Column("settled_at", Moment),
+    Index("notifications_due", "endpoint_id", "state", "due_at", "id"),
+    Index("notifications_by_message", "message_id"),
+    Index("notifications_by_subscription", "subscription_id", "created_at"),
+    Index("notifications_settled", "state", "settled_at"),
+)
+"""A message on its way to one endpoint. `id` sorts by age."""
+
+attempts = Table(
+    "attempts",
+    metadata,
+    Column("id", Serial, primary_key=True, autoincrement=True),
+    Column("notification_id", String(40), ForeignKey("notifications.id", ondelete="CASCADE"), nullable=False),
+    Column("at", Moment, nullable=False),
+    Column("milliseconds", Integer, nullable=False),
+    Column("status", SmallInteger),
+    Column("error", Text, nullable=False),
+    Column("answer", Text, nullable=False),
+    Index("attempts_by_notification", "notification_id"),
+)
+
+samples = Table(
+    "samples",
+    metadata,
+    Column("kind", String(30), primary_key=True),
+    Column("at", Moment, primary_key=True),
+    Column("value", Float, nullable=False),
+)
+"""What was measured, and when."""
+
+broadcasts = Table(
+    "broadcasts",
+    metadata,
+    Column("id", Serial, primary_key=True, autoincrement=True),
+    Column("started_at", Moment, nullable=False),
+    Column("ended_at", Moment),
+    Column("last_seen_at", Moment, nullable=False),
+    Column("title", String(200), nullable=False),
+    Column("peak_viewers", Integer, nullable=False),
+)
+"""One row for each show. `last_seen_at` is when it ended if the server did not live to see it."""
+
+event_series = Table(
+    "event_series",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("name", String(200), nullable=False),
+    Column("description", Text, nullable=False),
+    Column("reminder_message", Text, nullable=False),
+    Column("recurrence", Text, nullable=False),
+    Column("duration_minutes", Integer, nullable=False),
+    Column("active", Boolean, nullable=False),
+    Column("created_at", Moment, nullable=False),
+)
+
+scheduled_events = Table(
+    "scheduled_events",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("series_id", String(40), ForeignKey("event_series.id", ondelete="SET NULL")),
+    Column("original_start", Moment),
+    Column("name", String(200), nullable=False),
+    Column("description", Text, nullable=False),
+    Column("reminder_message", Text, nullable=False),
+    Column("starts_at", Moment, nullable=False),
+    Column("duration_minutes", Integer, nullable=False),
+    Column("timezone", String(60), nullable=False),
+    Column("status", String(10), nullable=False),
+    Column("created_at", Moment, nullable=False),
+    UniqueConstraint("series_id", "original_start", name="scheduled_events_once"),
+    Index("scheduled_events_by_time", "starts_at"),
 )

@@ -173,11 +173,11 @@ async def test_an_older_database_is_brought_up_to_date_with_what_is_in_it(
     await database.aclose()
     steps = tmp_path / "migrations"
     shutil.copytree(Path(migrations.__file__).parent, steps)
-    (steps / "versions/0002_next.py").write_text(
-        "import sqlalchemy as sa\nfrom alembic import op\nrevision, down_revision = '0002', '0001'\n"
+    (steps / "versions/9000_next.py").write_text(
+        f"import sqlalchemy as sa\nfrom alembic import op\nrevision, down_revision = '9000', '{migrations.HEAD}'\n"
         "def upgrade():\n    op.add_column('ip_bans', sa.Column('why', sa.Text))\n"
     )
-    monkeypatch.setattr(migrations, "HEAD", "0002")
+    monkeypatch.setattr(migrations, "HEAD", "9000")
     monkeypatch.setattr(migrations, "__file__", str(steps / "__init__.py"))
     newer = Database(address)
     await newer.start()
