@@ -76,7 +76,7 @@ async def main() -> None:
             trusted_proxies=config.trusted_proxies,
             pages=app.PAGES,
         )
-        hls = Hls(stage, stage.viewers.touch)
+        hls = Hls(stage, stage.viewers)
         web = WebServer(build_application(services, hls_routes(hls)), "127.0.0.1", 0, hls)
         rtmp = RtmpServer(stage, host="127.0.0.1", port=0)
         await web.start()

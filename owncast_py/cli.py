@@ -1,4 +1,4 @@
-"""The command line: `owncast-py serve`, `owncast-py check` and `owncast-py chat`.
+"""The command line: `owncast-py serve`, `check`, `chat`, `backup` and `restore`.
 
 Owns options, exit codes (0 well, 1 the machine has a problem, 2 settings or secrets cannot be used) and what is
 printed to a person. The server itself is `owncast_py.app`, imported only once a command needs it, so that a wrong
@@ -18,20 +18,29 @@ from typing import TypeVar
 import click
 
 from owncast_py import logs
+from owncast_py.backup.commands import backup_command, restore_command
+from owncast_py.backup.lock import hold
 from owncast_py.check import check_machine
 from owncast_py.config import Config
 from owncast_py.config_sources import load
 from owncast_py.credentials import load_credentials
 from owncast_py.errors import OwncastError
+from owncast_py.recent_logs import RecentLogs
 
 EXIT_PROBLEM = 1
 EXIT_UNUSABLE = 2
 
+SHARED = (
+    *("data_dir", "http_host", "http_port", "rtmp_host", "rtmp_port", "stream_key", "admin_password"),
+    "log_format",
+)
+"""Options that are settings."""
+
 T = TypeVar("T")
 
 
-def _settings(command: Callable[[Config], None]) -> Callable[..., None]:
-    """Gives a command the options that every one shares, and hands it the configuration they lead to."""
+def _settings(command: Callable[..., None]) -> Callable[..., None]:
+    """Gives a command the options that every one shares, and hands it the configuration they lead to, then its own."""
 
     @click.option("--config", "config_file", type=click.Path(path_type=Path), help="YAML file; else ./config.yaml.")
     @click.option("--data-dir", type=str, help="Where secrets and segments are kept.")
@@ -43,10 +52,11 @@ def _settings(command: Callable[[Config], None]) -> Callable[..., None]:
     @click.option("--admin-password", type=str, help="Better in the environment: other users can see options.")
     @click.option("--log-format", type=str, help="text or json.")
     @wraps(command)
-    def run(config_file: Path | None, **options: str | None) -> None:
+    def run(config_file: Path | None, **options: object) -> None:
         try:
-            given = {name: value for name, value in options.items() if value is not None}
-            command(load(config_file, given))
+            given = {name: options.pop(name) for name in SHARED}
+            flags = {name: value for name, value in given.items() if value is not None}
+            command(load(config_file, flags), **options)
         except OwncastError as error:
             for line in str(error).splitlines():
                 click.echo(line, err=True)
@@ -67,12 +77,13 @@ def serve(config: Config) -> None:
     """Start the server; Ctrl-C or SIGTERM ends it."""
     from owncast_py.app import run
 
-    credentials = load_credentials(config, click.echo)
-    given = (config.stream_key, config.admin_password)
-    secrets = [credentials.stream_key, credentials.admin_password_hash]
-    secrets += [secret.get_secret_value() for secret in given if secret is not None]
-    logs.configure(config.log_format, config.log_level, secrets)
-    _run(run(config, credentials))
+    with hold(config.data_dir):
+        credentials = load_credentials(config, click.echo)
+        given = (config.stream_key, config.admin_password)
+        secrets = credentials.secrets + [secret.get_secret_value() for secret in given if secret is not None]
+        recent = RecentLogs()
+        logs.configure(config.log_format, config.log_level, secrets, recent=recent)
+        _run(run(config, credentials, recent))
 
 
 @main.command()
@@ -90,6 +101,23 @@ def check(config: Config) -> None:
         click.echo(f"\nThis machine is not ready: {problems} problem{'s' if problems > 1 else ''} above.")
         raise SystemExit(EXIT_PROBLEM)
     click.echo("\nThis machine can stream.")
+
+
+@main.command()
+@click.option("--to", type=click.Path(path_type=Path), help="The file to write, or a directory for it.")
+@_settings
+def backup(config: Config, to: Path | None) -> None:
+    """Copy the database, the secrets, the emoji and the logo into one file, also while the server runs."""
+    backup_command(config, to, click.echo)
+
+
+@main.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--yes", is_flag=True, help="Do not ask whether that is wanted.")
+@_settings
+def restore(config: Config, file: Path, yes: bool) -> None:
+    """Take a backup back. What was there before is kept beside it; the server must not run."""
+    restore_command(config, file, click.echo, lambda question: yes or click.confirm(question))
 
 
 @main.command()

@@ -7,79 +7,32 @@ docs/configuration.md explains each; tests hold the three together.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-import orjson
 from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
-    Discriminator,
     Field,
     IPvAnyNetwork,
+    PrivateAttr,
     SecretStr,
     StringConstraints,
-    Tag,
     field_validator,
     model_validator,
 )
-from pydantic.alias_generators import to_camel
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from owncast_py.setting_groups import ChatSettings, listed
+from owncast_py.setting_groups import MAX_TAGS, ChatSettings, Codec, LatencyLevel, Port, Variants, WebAddress, listed
 
-MAX_VARIANTS = 8
-"""More renditions than this no machine encodes and no viewer chooses from."""
-MAX_TAGS = 50
 MAX_PROXIES = 256
 MAX_SECRET_LENGTH = 256
 
-VARIANTS_AUTO, VARIANTS_LIST = "variants:auto", "variants:list"
-"""How the two forms of `stream.variants` appear in a fault's location."""
-
-
-def _not_boolean(value: object) -> object:
-    """YAML reads `no` and `off` as false, and false would pass for 0."""
-    if isinstance(value, bool):
-        raise ValueError("must be a whole number")
-    return value
-
-
-Whole = Annotated[int, BeforeValidator(_not_boolean)]
-Port = Annotated[Whole, Field(ge=0, le=65535)]
 Host = Annotated[str, StringConstraints(min_length=1, max_length=255, strip_whitespace=True)]
 Seconds = Annotated[float, Field(ge=0, le=86_400, allow_inf_nan=False)]
-Kilobits = Annotated[Whole, Field(ge=0, le=100_000)]
-Pixels = Annotated[Whole, Field(ge=0, le=8192)]
-
-
-class Variant(BaseModel):
-    """One rendition that viewers can choose. Zero means: as the source, or chosen by the server."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True)
-
-    name: Annotated[str, StringConstraints(max_length=60)] = ""
-    video_passthrough: bool = False
-    audio_passthrough: bool = True
-    video_bitrate: Kilobits = 0
-    """kbit/s"""
-    audio_bitrate: Kilobits = 0
-    """kbit/s"""
-    scaled_width: Pixels = 0
-    scaled_height: Pixels = 0
-    framerate: Annotated[Whole, Field(ge=0, le=120)] = 0
-    """frames per second"""
-    cpu_usage_level: Annotated[Whole, Field(ge=0, le=4)] = 2
-    """0 (least work, worst picture) to 4"""
-
-
-Variants = Annotated[
-    Annotated[Literal["auto"], Tag(VARIANTS_AUTO)]
-    | Annotated[tuple[Variant, ...], Field(min_length=1, max_length=MAX_VARIANTS), Tag(VARIANTS_LIST)],
-    Discriminator(lambda value: VARIANTS_AUTO if isinstance(value, str) else VARIANTS_LIST),
-]
 
 
 class Rtmps(BaseModel):
@@ -112,28 +65,9 @@ class Stream(BaseModel):
 
     reconnect_grace: Seconds = 60.0
     silence_takeover: Seconds = 5.0
-    latency_level: Annotated[Whole, Field(ge=0, le=4)] = 2
-    codec: Literal[
-        "auto",
-        "libx264",
-        "h264_nvenc",
-        "h264_qsv",
-        "h264_vaapi",
-        "h264_videotoolbox",
-        "h264_amf",
-        "h264_v4l2m2m",
-    ] = "auto"
+    latency_level: LatencyLevel = 2
+    codec: Codec = "auto"
     variants: Variants = "auto"
-
-    @field_validator("variants", mode="before")
-    @classmethod
-    def _variants_as_json(cls, value: object) -> object:
-        if not isinstance(value, str) or value == "auto":
-            return value
-        try:
-            return orjson.loads(value)
-        except orjson.JSONDecodeError as error:
-            raise ValueError(f"must be auto or a JSON list of variants ({error})") from error
 
 
 class Hls(BaseModel):
@@ -142,6 +76,32 @@ class Hls(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     disk: bool = True
+
+
+def key_fault(key: str) -> str | None:
+    """Why that cannot be a stream key, as the end of a sentence; None when it can."""
+    if not 1 <= len(key) <= MAX_SECRET_LENGTH:
+        return f"must have 1 to {MAX_SECRET_LENGTH} characters"
+    # A key is also the last part of rtmp://host/live/KEY, where these characters mean something else.
+    if any(character in "/?&#" or character.isspace() or not character.isprintable() for character in key):
+        return "must not contain spaces or any of / ? & #, because encoders put it into an address"
+    return None
+
+
+class Backups(BaseModel):
+    """Copies of the database and all that belongs to it, below the data directory."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    enabled: bool = True
+
+
+class Notifications(BaseModel):
+    """How webhooks and the like are sent."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    allow_private_targets: bool = False
 
 
 class Config(BaseSettings):
@@ -183,7 +143,12 @@ class Config(BaseSettings):
     rtmps: Rtmps = Rtmps()
     stream: Stream = Stream()
     hls: Hls = Hls()
+    backups: Backups = Backups()
+    notifications: Notifications = Notifications()
+    directory_url: WebAddress = "https://directory.owncast.online"
     chat: ChatSettings = ChatSettings()
+
+    _insisted: Mapping[str, object] = PrivateAttr(default_factory=dict)
 
     @field_validator("stream_key", "admin_password")
     @classmethod
@@ -198,12 +163,19 @@ class Config(BaseSettings):
     @field_validator("stream_key")
     @classmethod
     def _key_fits_an_address(cls, value: SecretStr | None) -> SecretStr | None:
-        # A key is also the last part of rtmp://host/live/KEY, where these characters mean something else.
-        if value is not None and any(
-            character in "/?&#" or character.isspace() for character in value.get_secret_value()
-        ):
-            raise ValueError("must not contain spaces or any of / ? & #, because encoders put it into an address")
+        fault = key_fault(value.get_secret_value()) if value is not None else None
+        if fault is not None:
+            raise ValueError(fault)
         return value
+
+    def insist(self, given: Mapping[str, object]) -> None:
+        """Notes what the environment and the command line gave: it wins over what the owner changed meanwhile."""
+        self._insisted = given
+
+    def insists_on(self, section: str, name: str = "") -> bool:
+        """Whether that setting, or that one of a section, was given in the environment or on the command line."""
+        found = self._insisted.get(section)
+        return found is not None and (not name or (isinstance(found, Mapping) and name in found))
 
     @classmethod
     def settings_customise_sources(

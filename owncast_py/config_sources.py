@@ -19,8 +19,9 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 from pydantic_settings import EnvSettingsSource
 
-from owncast_py.config import VARIANTS_AUTO, VARIANTS_LIST, Config, Variant
+from owncast_py.config import Config
 from owncast_py.errors import ConfigError
+from owncast_py.setting_groups import VARIANTS_AUTO, VARIANTS_LIST, Variant
 
 SettingPath = tuple[str | int, ...]
 
@@ -89,6 +90,7 @@ def load(config_file: Path | None, flags: Mapping[str, object]) -> Config:
         raise ConfigError(faults) from None
     if faults:
         raise ConfigError(faults)
+    config.insist(_merge(environment.values, command_line.values))
     return config
 
 

@@ -6,8 +6,13 @@ OwncastError
 ├── StartError           the server cannot start here: a taken port, a directory that cannot be written
 ├── StorageError         the database cannot be opened, or refused to keep something
 ├── SettingError         a setting cannot take that value
+├── ImageRefused         an uploaded file is no image, or too large a one
 ├── AccountError         there is no such user or token, or it cannot be changed like that
-└── ChatError            what chat refuses; its tree is in `owncast_py.chat.errors`
+├── OutgoingError        another server was not reached, or did not answer as it should
+├── ChatError            what chat refuses; its tree is in `owncast_py.chat.errors`
+├── NotificationError    what notifications refuse; its tree is in `owncast_py.notifications.errors`
+├── ScheduleError        what the schedule refuses; its tree is in `owncast_py.schedule.errors`
+└── BackupError          a backup cannot be made or taken back; its tree is in `owncast_py.backup.errors`
 
 The command line prints those of the start and exits with 2, the web answers with the others; none ever holds a secret.
 """
@@ -47,3 +52,11 @@ class SettingError(OwncastError):
 
 class AccountError(OwncastError):
     """There is no such user or token, or it cannot be changed in that way."""
+
+
+class ImageRefused(OwncastError):
+    """An uploaded file is no image that is taken here, or too large a one."""
+
+
+class OutgoingError(OwncastError):
+    """Another server was not reached, or did not answer as it should."""

@@ -2,19 +2,21 @@
 
 Owns the format and the redaction of secrets. Records of the standard library's `logging` (aiohttp, asyncio) go the
 same way. Secrets are kept out twice: values under names that mean a secret are replaced, and so is any text that
-contains one of the secrets in force.
+contains one of the secrets in force. What is left may also be remembered, by `owncast_py.recent_logs`.
 """
 
 from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from typing import Literal, TextIO
 
 import orjson
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
+
+from owncast_py.recent_logs import RecentLogs
 
 REDACTED = "[redacted]"
 SECRET_FIELDS = frozenset(
@@ -29,8 +31,12 @@ def configure(
     level: Literal["debug", "info", "warning", "error"],
     secrets: Iterable[str] = (),
     stream: TextIO | None = None,
+    recent: RecentLogs | None = None,
 ) -> None:
-    """Sets up structlog and `logging`. Call once at start, with the secrets in force; `stream` is stderr by default."""
+    """Sets up structlog and `logging`. Call once at start, with the secrets in force; `stream` is stderr by default.
+
+    `recent` remembers the newest lines.
+    """
     stream = stream or sys.stderr
     threshold = {"debug": 10, "info": 20, "warning": 30, "error": 40}[level]
     shared: list[Processor] = [
@@ -38,7 +44,8 @@ def configure(
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.format_exc_info,
-        Redactor(secrets),
+        _redactor.reset(secrets),
+        *([recent] if recent is not None else []),
     ]
     renderer: Processor
     if log_format == "json":
@@ -77,8 +84,17 @@ def _own_logger(*_: object) -> logging.Logger:
 class Redactor:
     """A structlog processor that replaces secrets in the event and everything in it, nested values too."""
 
-    def __init__(self, secrets: Iterable[str]) -> None:
-        self._secrets: Collection[str] = [secret for secret in secrets if len(secret) >= MIN_SECRET_LENGTH]
+    def __init__(self) -> None:
+        self._secrets: tuple[str, ...] = ()
+
+    def reset(self, secrets: Iterable[str]) -> Redactor:
+        """Replaces these secrets from now on, and no others. Returns itself."""
+        self._secrets = _replaceable(secrets)
+        return self
+
+    def add(self, secret: str) -> None:
+        """Replaces this secret too."""
+        self._secrets = _replaceable([*self._secrets, secret])
 
     def __call__(self, _logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
         return {name: self._clean(name, value) for name, value in event.items()}
@@ -98,6 +114,20 @@ class Redactor:
             return value
         # Exceptions, addresses, paths: whatever they print may hold a secret, so they are text from here on.
         return value if name.startswith("_") or name == "exc_info" else self._clean("", str(value))
+
+
+_redactor = Redactor()
+"""The one of this process, for `add_secret` to find."""
+
+
+def add_secret(secret: str) -> None:
+    """Keeps a secret that was made after `configure` out of the log from now on."""
+    _redactor.add(secret)
+
+
+def _replaceable(secrets: Iterable[str]) -> tuple[str, ...]:
+    """The longest first: one that begins with another would be replaced only in part."""
+    return tuple(sorted({secret for secret in secrets if len(secret) >= MIN_SECRET_LENGTH}, key=len, reverse=True))
 
 
 def _dump(event: object, **_: object) -> str:

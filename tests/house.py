@@ -7,28 +7,39 @@ port of loopback.
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from ipaddress import ip_network
 from pathlib import Path
 
 import aiohttp
+import argon2
+from aiohttp import web
 from aiohttp.test_utils import TestServer
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from owncast_py.broadcast.session import State, Status
+from owncast_py.broadcast.studio import Inbound, OutputVariant
+from owncast_py.broadcast.viewers import Viewers
 from owncast_py.chat.chat import Chat
+from owncast_py.credentials import Credentials, StreamKey
+from owncast_py.errors import SettingError
 from owncast_py.foundations import Foundations, open_foundations
+from owncast_py.metrics.prometheus import Exposition, Numbers
+from owncast_py.recent_logs import RecentLogs
+from owncast_py.services import Services, Surroundings, open_services
 from owncast_py.setting_groups import ChatSettings, InstanceSettings
 from owncast_py.settings import Settings
 from owncast_py.storage import sqlite
-from web.api.owncast.config import Instance
-from web.api.owncast.dialect import mount_chat
-from web.authentication import Authentication
-from web.server import Services, build_application
+from web import openapi
+from web.api.owncast.dialect import Owncast, mount_owncast
+from web.api.owncast.server import Running
+from web.pages import Page
+from web.server import Host, build_application
 
 POSTGRES_URL = os.environ.get("OWNCAST_TEST_POSTGRES_URL", "")
 ADMIN_PASSWORD = "the admin's password"
@@ -58,10 +69,18 @@ class Clock:
 class House:
     """What a test may touch."""
 
-    foundations: Foundations
-    chat: Chat
+    services: Services
     clock: Clock
+    directory: Path
     status: Status = OFFLINE
+
+    @property
+    def foundations(self) -> Foundations:
+        return self.services.foundations
+
+    @property
+    def chat(self) -> Chat:
+        return self.services.chat
 
     @property
     def settings(self) -> Settings:
@@ -83,18 +102,69 @@ async def emptied(address: str) -> str:
 
 
 @asynccontextmanager
-async def house(directory: Path, *, address: str = "", clock: Clock | None = None) -> AsyncIterator[House]:
+async def house(
+    directory: Path,
+    *,
+    address: str = "",
+    clock: Clock | None = None,
+    allow_private: bool = True,
+    directory_url: str = "http://127.0.0.1:9",
+) -> AsyncIterator[House]:
     """Everything, on the database at `address` or in `directory`; opened twice on one directory it is a restart."""
     clock = clock or Clock()
     async with AsyncExitStack() as stack:
         seeds = {InstanceSettings: {"name": "Tea"}, ChatSettings: {}}
         foundations = await open_foundations(stack, address or sqlite.url(directory / "owncast.db"), seeds, clock.now)
         built: list[House] = []
-        chat = Chat(foundations, directory / "emoji", lambda: built[0].status, clock.now, clock.monotonic)
-        built.append(House(foundations, chat, clock))
-        await chat.start()
-        stack.push_async_callback(chat.aclose)
+        around = Surroundings(
+            data_dir=directory,
+            version="0",
+            status=lambda: built[0].status if built else OFFLINE,
+            bitrates=lambda: [1200, 400],
+            allow_private_targets=allow_private,
+            directory_url=directory_url,
+            now=clock.now,
+            monotonic=clock.monotonic,
+        )
+        built.append(House(await open_services(stack, foundations, around), clock, directory))
         yield built[0]
+
+
+@dataclass
+class FakeStudio:
+    """A show that a test directs."""
+
+    house: House
+    sender: Inbound | None = None
+    offered: list[OutputVariant] = field(default_factory=list)
+    disconnected: int = 0
+
+    def status(self) -> Status:
+        return self.house.status
+
+    def inbound(self) -> Inbound | None:
+        return self.sender
+
+    def variants(self) -> list[OutputVariant]:
+        return self.offered
+
+    def disconnect(self) -> bool:
+        was_on, self.sender = self.sender is not None, None
+        self.disconnected += was_on
+        return was_on
+
+    def segment_seconds(self) -> int:
+        return 2
+
+    def codecs(self) -> list[str]:
+        return ["libx264"]
+
+    def ffmpeg_path(self) -> str:
+        return "/usr/bin/ffmpeg"
+
+    async def check_ffmpeg(self, path: str) -> None:
+        if not Path(path).exists():
+            raise SettingError(f"There is no ffmpeg at {path}.")
 
 
 @dataclass
@@ -111,28 +181,74 @@ class Line:
         self.hung_up.append(reason)
 
 
+@dataclass
+class Web:
+    """What a test may touch of the web over a house."""
+
+    server: TestServer
+    studio: FakeStudio
+    credentials: Credentials
+    viewers: Viewers
+    logs: RecentLogs
+    hidden: list[str]
+    application: web.Application
+
+
 @asynccontextmanager
 async def serving(open_house: House, *, trusted: str = "127.0.0.0/8") -> AsyncIterator[TestServer]:
-    """The web application over a house."""
-    services = Services(
-        status=lambda: open_house.status,
-        instance=lambda: Instance("Tea", "", (), "0"),
-        version="0",
-        viewers=_Nobody(),
-        obstacles=list,
-        now=open_house.clock.now,
-        trusted_proxies=[ip_network(trusted)],
-        pages=Path("/nonexistent"),
+    """The web application over a house, by its address alone."""
+    async with webbed(open_house, trusted=trusted) as found:
+        yield found.server
+
+
+@asynccontextmanager
+async def webbed(
+    open_house: House,
+    *,
+    trusted: str = "127.0.0.0/8",
+    insists: Callable[[str, str], bool] = lambda _section, _name: False,
+    page: Page | None = None,
+) -> AsyncIterator[Web]:
+    """The web application over a house, with all that stands around it."""
+    clock = open_house.clock
+    studio, viewers, logs, hidden = FakeStudio(open_house), Viewers(clock.monotonic), RecentLogs(clock.now), list[str]()
+    credentials = Credentials(
+        open_house.directory / "credentials.json", [StreamKey("key-of-the-house", "")], _password_hash()
     )
-    application = build_application(services)
-    authentication = Authentication(
-        open_house.foundations.accounts, lambda given: given == ADMIN_PASSWORD, open_house.clock.monotonic
+    numbers = Numbers(
+        online=lambda: open_house.status.online,
+        viewers=lambda: open_house.status.viewer_count,
+        chatters=lambda: len(open_house.chat.connections),
+        users=lambda: 0,
+        messages=lambda: 0,
+        playback_errors=lambda: 0,
+        cpu=lambda: None,
+        memory=lambda: None,
+        disk=lambda: None,
     )
-    mount_chat(application, open_house.chat, authentication, open_house.clock.monotonic)
+    application = build_application(Host(viewers, list, [ip_network(trusted)]), {})
+    mount_owncast(
+        application,
+        Owncast(
+            services=open_house.services,
+            studio=studio,
+            viewers=viewers,
+            exposition=Exposition(numbers),
+            logs=logs,
+            credentials=credentials,
+            running=lambda: Running("0", "127.0.0.1", 8080, "0.0.0.0", 1935),
+            insists=insists,
+            hide=hidden.append,
+            page=page,
+            now=clock.now,
+            monotonic=clock.monotonic,
+        ),
+    )
+    openapi.mount(application, "owncast-py", "0")
     async with TestServer(application) as server:
-        yield server
+        yield Web(server, studio, credentials, viewers, logs, hidden, application)
 
 
-class _Nobody:
-    def touch(self, viewer_id: str) -> None:
-        """Viewers are not counted here."""
+@lru_cache(maxsize=1)
+def _password_hash() -> str:
+    return argon2.PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(ADMIN_PASSWORD)

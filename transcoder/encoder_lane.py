@@ -71,6 +71,10 @@ class EncoderLane:
         self._current: _Encoding | None = None
         self._last: asyncio.Task[None] | None = None
 
+    def use(self, toolbox: Toolbox | None) -> None:
+        """Encodes with that ffmpeg from the next beginning on."""
+        self._toolbox = toolbox
+
     def begin(self, lineup: Lineup, ladder: Ladder, opening: Opening, run: int, shift: int) -> Encoder | None:
         """The encoder for `run`, to be fed from now on; ffmpeg starts when its turn comes. None: nothing to encode,
         or nothing to encode it with."""

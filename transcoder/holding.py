@@ -31,6 +31,10 @@ class Holding:
         self._tasks: set[asyncio.Task[None]] = set()
         self._lineup: Lineup | None = None
 
+    def use(self, level: LatencyLevel, text: str) -> None:
+        """Shows that text from the next time on."""
+        self._level, self._text = level, text
+
     def begin_broadcast(self, epoch: float) -> None:
         """Media time 0 is at `epoch` on the clock."""
         self._epoch = epoch

@@ -49,6 +49,7 @@ class Lineup:
         *,
         session: str,
         epoch: float,
+        base: str = "",
         on_segment: Callable[[LiveWindow, Rendition, Segment], None],
     ) -> None:
         video, audio = opening.source_video, opening.source_audio
@@ -81,6 +82,7 @@ class Lineup:
         self.window = LiveWindow(
             session=session,
             epoch=epoch,
+            base=base,
             target_duration=target_duration,
             part_target=None if level.part is None else part_ticks,
             size=level.size,

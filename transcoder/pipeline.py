@@ -23,7 +23,15 @@ from transcoder.encoder_lane import EncoderLane, Toolbox
 from transcoder.errors import LadderError
 from transcoder.holding import Holding
 from transcoder.input import SourceInput
-from transcoder.ladder import LONE_KEYFRAME_SECONDS, EncodingSpeed, Ladder, VariantSettings, plan
+from transcoder.ladder import (
+    LONE_KEYFRAME_SECONDS,
+    EncodingSpeed,
+    Ladder,
+    SourceAudio,
+    SourceVideo,
+    VariantSettings,
+    plan,
+)
 from transcoder.levels import LEVELS
 from transcoder.lineup import Lineup
 from transcoder.opening import Opening
@@ -55,6 +63,8 @@ class PipelineSettings:
     latency_level: int = 2
     variants: Sequence[VariantSettings] | None = None
     slate_text: str = "Be right back"
+    serving_endpoint: str = ""
+    """Where players shall fetch the media, as an address without a trailing slash; empty: from here."""
 
 
 class PipelineListener(Protocol):
@@ -88,6 +98,8 @@ class Pipeline:
         self._settings = settings
         self._level = LEVELS[settings.latency_level]
         self._toolbox = toolbox
+        self._next: tuple[PipelineSettings, Toolbox | None] | None = None
+        self._opened: Opening | None = None
         self._store = store
         self._listener = listener
         self._clock, self._wall, self._session = clock, wall, session
@@ -115,6 +127,35 @@ class Pipeline:
     def silent_for(self) -> float:
         """Seconds since the current source was heard, 0 without one."""
         return self._clock() - self._input.last_heard if self._input is not None and not self._input.heard else 0.0
+
+    @property
+    def source_video(self) -> SourceVideo | None:
+        """The pictures of the source on air, or of the last one."""
+        return self._opened.source_video if self._opened is not None else None
+
+    @property
+    def source_audio(self) -> SourceAudio | None:
+        """The sound of the source on air, or of the last one."""
+        return self._opened.source_audio if self._opened is not None else None
+
+    @property
+    def ladder(self) -> Ladder | None:
+        """What is made of it; None before the first broadcast."""
+        return self._lineup.ladder if self._lineup is not None else None
+
+    def prepare(self, settings: PipelineSettings, toolbox: Toolbox | None) -> None:
+        """Gives the next broadcast other settings; one that is on air goes on as it is."""
+        self._next = settings, toolbox
+        self._adopt()
+
+    def _adopt(self) -> None:
+        """Takes the settings that wait, unless a broadcast is on air."""
+        if self._next is None or (self._lineup is not None and not self._lineup.window.ended):
+            return
+        (self._settings, self._toolbox), self._next = self._next, None
+        self._level = LEVELS[self._settings.latency_level]
+        self._lane.use(self._toolbox)
+        self._holding.use(self._level, self._settings.slate_text)
 
     async def aclose(self) -> None:
         """Ends the broadcast and everything that runs for it."""
@@ -172,6 +213,7 @@ class Pipeline:
         self._input = None
 
     def _open(self, origin: SourceInput, opening: Opening, *, afresh: bool = False) -> None:
+        self._adopt()
         try:
             ladder = self._plan(opening)
         except LadderError as error:
@@ -194,6 +236,7 @@ class Pipeline:
         run = lineup.begin_run(ladder, opening)
         encoder = self._lane.begin(lineup, ladder, opening, run, shift)
         self._strikes = 0
+        self._opened = opening
         origin.go_on_air(lineup, encoder, shift)
         self._spawn(self._make_silence(lineup))
         self._listener.on_live()
@@ -226,6 +269,7 @@ class Pipeline:
             self._level,
             session=self._session(),
             epoch=self._wall() - buffered / TIMESCALE,
+            base=f"{self._settings.serving_endpoint}/hls/" if self._settings.serving_endpoint else "",
             on_segment=self._keep,
         )
         self._lineup = lineup

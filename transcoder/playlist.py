@@ -134,15 +134,17 @@ def multivariant(
     variants: Sequence[Variant],
     renditions: Mapping[int, RenditionInfo],
     bandwidth: Mapping[int, tuple[int, int]],
+    base: str = "",
 ) -> str:
-    """The multivariant playlist. `bandwidth` holds peak and average bits per second by rendition number."""
+    """The multivariant playlist. `bandwidth` holds peak and average bits per second by rendition number; `base` is put
+    before every address."""
     lines = ["#EXTM3U", f"#EXT-X-VERSION:{VERSION}", "#EXT-X-INDEPENDENT-SEGMENTS"]
     grouped = sorted({v.audio for v in variants if v.audio is not None and v.video is not None})
     for number in grouped:
         info = renditions[number]
         lines.append(
             f'#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="audio{number}",NAME="{info.bitrate // 1000} kb/s",'
-            f'DEFAULT=YES,AUTOSELECT=YES,CHANNELS="{info.channels}",URI="{number}/stream.m3u8"'
+            f'DEFAULT=YES,AUTOSELECT=YES,CHANNELS="{info.channels}",URI="{base}{number}/stream.m3u8"'
         )
     for variant in variants:
         numbers = [number for number in (variant.video, variant.audio) if number is not None]
@@ -160,7 +162,7 @@ def multivariant(
         if variant.name:
             attributes.append(f'NAME="{_quotable(variant.name)}"')
         lines.append("#EXT-X-STREAM-INF:" + ",".join(attributes))
-        lines.append(f"{numbers[0]}/stream.m3u8")
+        lines.append(f"{base}{numbers[0]}/stream.m3u8")
     return "\n".join(lines) + "\n"
 
 

@@ -274,9 +274,12 @@ class LiveWindow:
         size: int,
         renditions: Sequence[RenditionInfo],
         variants: Sequence[Variant],
+        base: str = "",
         on_segment: Callable[[LiveWindow, Rendition, Segment], None] | None = None,
     ) -> None:
+        """`base` is what the multivariant playlist puts before the addresses of the others."""
         self.session = session
+        self.base = base
         self.epoch = epoch
         self.target_duration = target_duration
         self.part_target = None if part_target is None else part_target + PART_SLACK
@@ -370,6 +373,7 @@ class LiveWindow:
                 self._ready_variants(),
                 {rendition.number: rendition.info for rendition in self.renditions},
                 {rendition.number: rendition.bandwidth for rendition in self.renditions},
+                self.base,
             )
             self._multivariant = Rendered(text, f"{self.session}-m{self._version}")
         return self._multivariant

@@ -71,6 +71,19 @@ def client_address(request: web.Request) -> str:
     )
 
 
+def is_secure(request: web.Request) -> bool:
+    """Whether the client speaks TLS, with us or with a proxy that we trust."""
+    if request.secure:
+        return True
+    forwarded = request.headers.get("X-Forwarded-Proto", "").rpartition(",")[2].strip().lower()
+    return forwarded == "https" and request.app[TRUSTED_PROXIES].trusts(request.remote or "")
+
+
+def origin(request: web.Request) -> str:
+    """The scheme and host under which the client knows this server, such as https://live.example.org."""
+    return f"{'https' if is_secure(request) else 'http'}://{request.host}"
+
+
 def tells_apart(address: str) -> str | None:
     """The address where it tells one client from another; None for this machine's own.
 

@@ -1,7 +1,10 @@
-"""Who may: the admin by password, bots by bearer token, chatters by the token in their address.
+"""Who may: the admin by password or session, bots by bearer token, chatters by the token in their address.
 
 Owns how credentials travel in HTTP and what a failed attempt costs. Whose a token is, `accounts` knows; a password is
 checked off the loop, and a right one is remembered as a keyed hash so that the next request costs microseconds.
+
+A session is a device of the admin whose token lies in a cookie that no script can read. A browser sends cookies by
+itself, so whatever changes something needs the session's CSRF token as well, in a header that no other site can set.
 
 Basic per RFC 7617, Bearer per RFC 6750.
 """
@@ -23,6 +26,7 @@ from owncast_py.accounts.model import Scope, User
 from owncast_py.accounts.service import ADMIN_ID, Accounts, Identity
 from owncast_py.chat.limits import TokenBuckets
 from web.addresses import client_address
+from web.operations import Guard
 
 REALM = 'Basic realm="owncast-py", charset="UTF-8"'
 ATTEMPTS_AT_ONCE = 10
@@ -31,6 +35,9 @@ ATTEMPTS_PER_MINUTE = 10
 CHECKS_AT_ONCE = 2
 """Passwords that are checked at the same time; each takes tens of milliseconds of a core."""
 ADMIN_NAME = "admin"
+SESSION_COOKIE = "admin_session"
+CSRF_HEADER = "X-CSRF-Token"
+SAFE = ("GET", "HEAD", "OPTIONS")
 
 
 class Authentication:
@@ -48,12 +55,45 @@ class Authentication:
         self._known = b""
         """The keyed hash of the password that was right last."""
 
+    @property
+    def as_admin(self) -> Guard:
+        """For operations of the owner."""
+        return Guard(self.admin, "admin")
+
+    @property
+    def as_moderator(self) -> Guard:
+        """For operations of moderators."""
+        return Guard(self.moderator, "chatter")
+
+    def as_bot(self, scope: Scope) -> Guard:
+        """For operations of bots that have that scope."""
+
+        async def check(request: web.Request) -> User:
+            return await self.bot(request, scope)
+
+        return Guard(check, "bot", scope.value)
+
     async def admin(self, request: web.Request) -> User:
-        """The admin, by Basic. Raises HTTPUnauthorized, HTTPTooManyRequests, or HTTPForbidden."""
+        """The admin. Raises HTTPUnauthorized, HTTPTooManyRequests, or HTTPForbidden."""
         _refuse_other_sites(request)
         name, password = _basic(request.headers.get("Authorization", ""))
-        if password is None:
-            raise _unauthorized("Only the owner may do this: send the user name admin and the admin password.")
+        if password is not None:
+            await self.check_password(request, password, name)
+        elif (identity := await self.session(request)) is not None:
+            if request.method not in SAFE and not _has_csrf_token(request):
+                raise web.HTTPForbidden(text=f"Send the session's CSRF token in the header {CSRF_HEADER}.")
+            return identity.user
+        else:
+            raise _unauthorized(
+                request, "Only the owner may do this: send the user name admin and the admin password, or sign in."
+            )
+        user = await self._accounts.user(ADMIN_ID)
+        if user is None:
+            raise _unauthorized(request, "There is no admin on this server.")
+        return user
+
+    async def check_password(self, request: web.Request, password: str, name: str = ADMIN_NAME) -> None:
+        """Raises HTTPUnauthorized for a wrong one, HTTPTooManyRequests after many of them."""
         hashed = hmac.digest(self._key, password.encode("utf-8", "surrogatepass"), hashlib.sha256)
         right = hmac.compare_digest(hashed, self._known)
         if not right:
@@ -62,12 +102,21 @@ class Authentication:
                 right = await asyncio.to_thread(self._verify, password)
         if name != ADMIN_NAME or not right:
             self._failures.take(client_address(request))
-            raise _unauthorized("The user name or the password is wrong.")
+            raise _unauthorized(request, "The user name or the password is wrong.")
         self._known = hashed
-        user = await self._accounts.user(ADMIN_ID)
-        if user is None:
-            raise _unauthorized("There is no admin on this server.")
-        return user
+
+    def forget_password(self) -> None:
+        """The password has changed: the one that was right before is worth nothing from now on."""
+        self._known = b""
+
+    async def session(self, request: web.Request) -> Identity | None:
+        """The admin's session that the request's cookie names."""
+        token = request.cookies.get(SESSION_COOKIE, "")
+        identity = await self._accounts.identify(token) if token else None
+        if identity is None or identity.user.id != ADMIN_ID:
+            return None
+        self._accounts.seen(identity.device, client_address(request))
+        return identity
 
     async def bot(self, request: web.Request, scope: Scope) -> User:
         """Whose bearer token it is. Raises HTTPUnauthorized, or HTTPForbidden when it lacks the scope."""
@@ -130,13 +179,25 @@ def _basic(header: str) -> tuple[str, str | None]:
     return name, password if colon else None
 
 
-def _unauthorized(sentence: str) -> web.HTTPUnauthorized:
-    return web.HTTPUnauthorized(text=sentence, headers={"WWW-Authenticate": REALM})
+def _unauthorized(request: web.Request, sentence: str) -> web.HTTPUnauthorized:
+    # A browser would ask for the password itself; a page that fetches has a form of its own.
+    asks = request.headers.get("Sec-Fetch-Mode", "navigate") == "navigate"
+    return web.HTTPUnauthorized(text=sentence, headers={"WWW-Authenticate": REALM} if asks else None)
+
+
+def csrf_token(session_token: str) -> str:
+    """What a page must send along with a session's cookie."""
+    return base64.urlsafe_b64encode(hmac.digest(session_token.encode(), b"csrf", hashlib.sha256)).decode().rstrip("=")
+
+
+def _has_csrf_token(request: web.Request) -> bool:
+    given = request.headers.get(CSRF_HEADER, "").encode("utf-8", "surrogateescape")
+    return hmac.compare_digest(given, csrf_token(request.cookies.get(SESSION_COOKIE, "")).encode())
 
 
 def _refuse_other_sites(request: web.Request) -> None:
     """A browser sends the admin's password with a form of any page on the web, once it knows it."""
-    if request.method in ("GET", "HEAD", "OPTIONS"):
+    if request.method in SAFE:
         return
     origin = request.headers.get("Origin")
     site = request.headers.get("Sec-Fetch-Site", "")

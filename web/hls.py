@@ -146,12 +146,22 @@ TOO_FAR = _refusal(400, "That position is too far ahead of the playlist.")
 EXPOSED = (("Access-Control-Expose-Headers", "Content-Length, Content-Range, Date"), *_COMMON)
 
 
-class Hls:
-    """Answers requests from `media`; tells `touch` which player fetched a playlist."""
+class ViewerCounter(Protocol):
+    """Who counts players."""
 
-    def __init__(self, media: Media, touch: Callable[[str], None]) -> None:
+    def touch(self, viewer_id: str) -> bool:
+        """That player is still there. Returns whether it is new."""
+
+    def describe(self, viewer_id: str, address: str, user_agent: str) -> None:
+        """Where a new player is, and what it calls itself."""
+
+
+class Hls:
+    """Answers requests from `media`; tells `viewers` which player fetched a playlist."""
+
+    def __init__(self, media: Media, viewers: ViewerCounter) -> None:
         self.media = media
-        self._touch = touch
+        self._viewers = viewers
         self._answers: dict[tuple[Rendered, str, str, bool], Answer] = {}
 
     def look_up(self, request: Request, address: str) -> Outcome:
@@ -166,15 +176,20 @@ class Hls:
             if rendition is None:
                 return NOT_FOUND
             if parts[1] == "stream.m3u8":
-                self._touch(player_id(request.header, query, address))
+                self._note_viewer(request, query, address)
                 return self._playlist(window, rendition, request, query)
             return self._file(window, rendition, request, parts[1])
         if parts == ["stream.m3u8"]:
             return self._whole(window, request, window.multivariant, PLAYLIST_TYPE)
         if parts == ["stream.mpd"]:
-            self._touch(player_id(request.header, query, address))
+            self._note_viewer(request, query, address)
             return self._manifest(window, request)
         return NOT_FOUND
+
+    def _note_viewer(self, request: Request, query: str, address: str) -> None:
+        viewer = player_id(request.header, query, address)
+        if self._viewers.touch(viewer):
+            self._viewers.describe(viewer, address, request.header("user-agent") or "")
 
     def _whole(
         self, window: LiveWindow, request: Request, render: Callable[[], Rendered], media_type: str

@@ -1,9 +1,10 @@
 """The short way for media requests: answered from memory, straight on the socket.
 
-Owns connections as long as they ask for nothing but `/hls/`: one small parse, one look-up, one write. The first
-request for anything else, or anything unusual, hands the connection for good to aiohttp, with every byte that it sent;
-aiohttp serves the same media through the same `Hls`, with more ceremony. A player that only fetches media costs a
-quarter of what it costs there, and five hundred blocked players are answered within a few milliseconds.
+Owns connections as long as they ask for nothing but `/hls/` and the two documents that every page polls: one small
+parse, one look-up, one write. The first request for anything else, or anything unusual, hands the connection for good
+to aiohttp, with every byte that it sent; aiohttp serves the same media through the same `Hls`, with more ceremony. A
+player that only fetches media costs a quarter of what it costs there, and five hundred blocked players are answered
+within a few milliseconds.
 
 HTTP/1.1 per RFC 9112, restricted to GET and HEAD without a body.
 """
@@ -12,14 +13,14 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from email.utils import formatdate
 from typing import cast
 
 import structlog
 
 from web.addresses import TrustedProxies
-from web.hls import CROWDED, MAX_TARGET, PREFIX, TIMED_OUT, Answer, Hls, Pending
+from web.hls import CROWDED, MAX_TARGET, PREFIX, TIMED_OUT, Answer, Hls, Outcome, Pending
 from web.pages import accepts_gzip
 
 MAX_HEAD = 8 * 1024
@@ -31,7 +32,9 @@ MAX_PIPELINED = 64 * 1024
 SMALL_BODY = 64 * 1024
 """Bodies up to here are joined with their head: one copy is cheaper than a second system call."""
 
-_STARTS = (b"GET " + PREFIX.encode(), b"HEAD " + PREFIX.encode())
+_STARTS = tuple(
+    verb + path for verb in (b"GET ", b"HEAD ") for path in (PREFIX.encode(), b"/api/status", b"/api/config")
+)
 _END = b"\r\n\r\n"
 
 log = structlog.get_logger(__name__)
@@ -81,6 +84,30 @@ class _Head:
         return self._fields.get(name)
 
 
+class HotDocument:
+    """A JSON document that is asked for as often as media: the same bytes for everybody until it changes."""
+
+    def __init__(self, body: Callable[[], bytes], cache_control: str) -> None:
+        """`body` gives the document as of now; as long as it stays the same, the very same object."""
+        self._body = body
+        self._cache_control = cache_control
+        self._answer: Answer | None = None
+
+    def answer(self) -> Answer:
+        """The answer as of now."""
+        body = self._body()
+        if self._answer is None or self._answer.body is not body:
+            fields = (
+                ("Content-Type", "application/json; charset=utf-8"),
+                ("Content-Length", str(len(body))),
+                ("Cache-Control", self._cache_control),
+                ("Access-Control-Allow-Origin", "*"),
+                ("X-Content-Type-Options", "nosniff"),
+            )
+            self._answer = Answer(200, fields, body)
+        return self._answer
+
+
 class HotConnection(asyncio.Protocol):
     """One client's connection until aiohttp takes it."""
 
@@ -91,7 +118,10 @@ class HotConnection(asyncio.Protocol):
         clock: Clock,
         fallback: Callable[[], asyncio.BaseProtocol],
         connections: set[HotConnection],
+        documents: Mapping[str, HotDocument],
     ) -> None:
+        """`documents` by their paths; a request with a query is aiohttp's to answer."""
+        self._documents = documents
         self._hls = hls
         self._proxies = proxies
         self._clock = clock
@@ -164,7 +194,14 @@ class HotConnection(asyncio.Protocol):
             address = self._peer
             if forwarded := head.header("x-forwarded-for"):
                 address = self._proxies.client(self._peer, forwarded)
-            outcome = self._hls.look_up(head, address)
+            outcome: Outcome
+            if head.target.startswith(PREFIX):
+                outcome = self._hls.look_up(head, address)
+            elif (document := self._documents.get(head.target)) is not None:
+                outcome = document.answer()
+            else:
+                self._hand_over()
+                return
             if isinstance(outcome, Answer):
                 self._buffer = buffer[end + 4 :]
                 self._finish(outcome, head)

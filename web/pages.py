@@ -1,6 +1,6 @@
 """The pages: what Vite built into static/dist, read once into memory and served from there.
 
-Owns their caching and their security headers. Names under `assets/` hold a hash of their content (Vite's rule), so
+Owns their caching. Names under `assets/` hold a hash of their content (Vite's rule), so
 they may be kept for a year; every other page is asked for again each time and mostly answered 304. Bytes are
 compressed once, at start.
 """
@@ -10,14 +10,11 @@ from __future__ import annotations
 import gzip
 import hashlib
 import mimetypes
-import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from aiohttp import web
-
-from web.addresses import VIEWER_COOKIE
 
 MAX_FILES = 2_000
 MAX_TOTAL_BYTES = 64 << 20
@@ -28,12 +25,9 @@ FOREVER = "public, max-age=31536000, immutable"
 REVALIDATE = "no-cache"
 COMPRESSIBLE = ("text/", "application/json", "application/javascript", "application/manifest+json", "image/svg+xml")
 
-PAGE_HEADERS = {
-    # hls.js feeds media through blob: URLs and demuxes in a worker that it makes from one.
-    "Content-Security-Policy": "default-src 'self'; media-src 'self' blob:; worker-src 'self' blob:; "
-    "img-src 'self' data: blob:; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'self'",
-    "Referrer-Policy": "strict-origin-when-cross-origin",
-}
+SITE = frozenset({"/index.html", "/robots.txt", "/favicon.ico"})
+"""Files of the build that are a part of `web.site`."""
+
 MISSING = (
     "The pages have not been built yet: run `make setup` (it needs node and npm), then start the server again. "
     "The stream itself works without them, at /hls/stream.m3u8.\n"
@@ -52,7 +46,7 @@ class Page:
 
 
 def load_pages(directory: Path) -> dict[str, Page]:
-    """Every file below `directory` by its path from the root, such as `/assets/app-3f2a.js`; `/` is index.html.
+    """Every file below `directory` by its path from the root, such as `/assets/app-3f2a.js`.
 
     Empty when there is no directory. Blocks: call it before the server listens. Raises `ValueError` when there is
     more than pages ever are.
@@ -66,8 +60,6 @@ def load_pages(directory: Path) -> dict[str, Page]:
             raise ValueError(f"{directory} holds more than {MAX_FILES} files or {MAX_TOTAL_BYTES} bytes; rebuild it.")
         name = "/" + path.relative_to(directory).as_posix()
         pages[name] = _page(name, content)
-    if "/index.html" in pages:
-        pages["/"] = pages["/index.html"]
     return pages
 
 
@@ -90,17 +82,13 @@ def _page(name: str, content: bytes) -> Page:
     )
 
 
-def routes(pages: dict[str, Page]) -> list[web.RouteDef]:
-    """One route for each page, and for `/` also when there is none."""
+def page_routes(pages: dict[str, Page]) -> list[web.RouteDef]:
+    """One route for each file, apart from what `web.site` serves in its own way."""
 
     async def serve(request: web.Request) -> web.Response:
         return respond(request, pages[request.path])
 
-    async def missing(_request: web.Request) -> web.Response:
-        return web.Response(status=503, text=MISSING, headers={"Cache-Control": "no-store", "Retry-After": "30"})
-
-    found = [web.get(name, serve) for name in pages]
-    return found if "/" in pages else [*found, web.get("/", missing)]
+    return [web.get(name, serve) for name in pages if name not in SITE]
 
 
 def respond(request: web.Request, page: Page) -> web.Response:
@@ -108,19 +96,12 @@ def respond(request: web.Request, page: Page) -> web.Response:
     compressed = page.compressed if accepts_gzip(request.headers.get("Accept-Encoding", "")) else None
     etag = f'"{page.etag}{"-gz" if compressed else ""}"'
     headers = {"ETag": etag, "Cache-Control": page.cache_control, "Vary": "Accept-Encoding"}
-    html = page.content_type.startswith("text/html")
-    if html:
-        headers |= PAGE_HEADERS
     if _has(request.headers.get("If-None-Match", ""), etag):
         return web.Response(status=304, headers=headers)
     if compressed:
         headers["Content-Encoding"] = "gzip"
     headers["Content-Type"] = page.content_type
-    response = web.Response(body=compressed or page.body, headers=headers)
-    if html and VIEWER_COOKIE not in request.cookies:
-        # Tells two browsers behind one address apart; gone when the browser closes, and readable by no script.
-        response.set_cookie(VIEWER_COOKIE, secrets.token_urlsafe(12), httponly=True, samesite="Lax")
-    return response
+    return web.Response(body=compressed or page.body, headers=headers)
 
 
 def accepts_gzip(accept_encoding: str) -> bool:

@@ -1,30 +1,26 @@
 """The web server: puts the routes together, listens, and drops who stalls.
 
-Owns the aiohttp application, its limits and its socket. It decides nothing: what it answers comes from `Services`,
-and the routes of HLS are handed in by the composition root.
+Owns the aiohttp application, its limits and its socket. It decides nothing: what it answers comes from `Host` and from
+the dialects, and the routes of HLS are handed in by the composition root.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from pathlib import Path
-from typing import Protocol
+from types import MappingProxyType
 
 import orjson
 import structlog
 from aiohttp import web
 
-from owncast_py.broadcast.session import Status
-from web import pages
-from web.addresses import TRUSTED_PROXIES, Network, TrustedProxies, viewer_id
-from web.api.owncast import config as config_api
-from web.api.owncast import status as status_api
-from web.hls import Hls
-from web.hot import Clock, HotConnection
+from web.addresses import TRUSTED_PROXIES, Network, TrustedProxies, client_address, viewer_id
+from web.hls import Hls, ViewerCounter
+from web.hot import Clock, HotConnection, HotDocument
 from web.middleware import common_headers, errors_and_preflight
+from web.operations import OPERATIONS
+from web.pages import Page, page_routes
 
 MAX_BODY_BYTES = 64 * 1024
 """No route takes more than a small JSON document."""
@@ -47,52 +43,36 @@ MAX_CONNECTIONS = 20_000
 log = structlog.get_logger(__name__)
 
 
-class ViewerCounter(Protocol):
-    """Who counts players."""
-
-    def touch(self, viewer_id: str) -> None:
-        """That player is still there."""
-
-
 @dataclass(frozen=True, slots=True)
-class Services:
-    """Everything that the web asks of the rest of the program."""
+class Host:
+    """What every application here needs, whatever dialects it speaks."""
 
-    status: Callable[[], Status]
-    """The show as of now."""
-    instance: Callable[[], config_api.Instance]
-    """How the server presents itself now."""
-    version: str
     viewers: ViewerCounter
     obstacles: Callable[[], Sequence[str]]
     """Why no stream can be accepted now, one sentence each; empty when one can."""
-    now: Callable[[], datetime]
-    """The time, aware, in UTC."""
     trusted_proxies: Sequence[Network]
-    pages: Path
-    """The directory of the built pages."""
 
 
-def build_application(services: Services, routes: Iterable[web.AbstractRouteDef] = ()) -> web.Application:
-    """The application with all its routes; `routes` are those of the media. Reads the pages from disk: blocks."""
+def build_application(
+    host: Host, pages: dict[str, Page], routes: Iterable[web.AbstractRouteDef] = ()
+) -> web.Application:
+    """An application with the probes, the files of the pages and `routes`. Dialects are mounted on it."""
     application = web.Application(middlewares=[errors_and_preflight], client_max_size=MAX_BODY_BYTES)
-    application[TRUSTED_PROXIES] = TrustedProxies(services.trusted_proxies)
+    application[TRUSTED_PROXIES] = TrustedProxies(host.trusted_proxies)
+    application[OPERATIONS] = []
     application.on_response_prepare.append(common_headers)
-    document = status_api.StatusDocument(services.status, services.now, services.version)
-    application.add_routes(status_api.routes(document))
-    application.add_routes(config_api.routes(services.instance))
-    application.add_routes(_probes(services))
+    application.add_routes(_probes(host))
     application.add_routes(routes)
-    application.add_routes(pages.routes(pages.load_pages(services.pages)))
+    application.add_routes(page_routes(pages))
     return application
 
 
-def _probes(services: Services) -> list[web.RouteDef]:
+def _probes(host: Host) -> list[web.RouteDef]:
     no_store = {"Cache-Control": "no-store"}
 
     async def ping(request: web.Request) -> web.Response:
         """A page that shows the stream says it is still open."""
-        services.viewers.touch(viewer_id(request))
+        _note(host.viewers, request)
         return web.Response(status=204, headers=no_store)
 
     async def healthz(_request: web.Request) -> web.Response:
@@ -101,7 +81,7 @@ def _probes(services: Services) -> list[web.RouteDef]:
 
     async def readyz(_request: web.Request) -> web.Response:
         """Whether a stream can be accepted, and if not, why."""
-        reasons = list(services.obstacles())
+        reasons = list(host.obstacles())
         body = orjson.dumps({"ready": not reasons, "reasons": reasons})
         status = 503 if reasons else 200
         return web.Response(status=status, body=body, content_type="application/json", headers=no_store)
@@ -109,11 +89,25 @@ def _probes(services: Services) -> list[web.RouteDef]:
     return [web.get("/api/ping", ping), web.get("/healthz", healthz), web.get("/readyz", readyz)]
 
 
+def _note(viewers: ViewerCounter, request: web.Request) -> None:
+    viewer = viewer_id(request)
+    if viewers.touch(viewer):
+        viewers.describe(viewer, client_address(request), request.headers.get("User-Agent", ""))
+
+
 class WebServer:
     """Listens for one application, from `start` to `aclose`. Media requests take the short way of `web.hot`."""
 
-    def __init__(self, application: web.Application, host: str, port: int, hls: Hls) -> None:
-        """`port` 0 takes any free one; see `address` after `start`."""
+    def __init__(
+        self,
+        application: web.Application,
+        host: str,
+        port: int,
+        hls: Hls,
+        documents: Mapping[str, HotDocument] = MappingProxyType({}),
+    ) -> None:
+        """`port` 0 takes any free one; see `address` after `start`. `documents` take the short way too."""
+        self._documents = documents
         self._host = host
         self._port = port
         self._hls = hls
@@ -168,7 +162,7 @@ class WebServer:
     def _connection(self) -> asyncio.BaseProtocol:
         if len(self._hot) + self._handed_over >= MAX_CONNECTIONS:
             return _Refused()
-        return HotConnection(self._hls, self._proxies, self._clock, self._aiohttp, self._hot)
+        return HotConnection(self._hls, self._proxies, self._clock, self._aiohttp, self._hot, self._documents)
 
     def _aiohttp(self) -> asyncio.BaseProtocol:
         server = self._runner.server

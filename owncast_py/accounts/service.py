@@ -33,6 +33,8 @@ MAX_REMEMBERED = 50_000
 """Identities in memory; the one longest unused makes room."""
 MAX_TOKEN_LENGTH = 128
 MAX_LISTED = 1_000
+MAX_DEVICES = 1_000
+"""Of one user; the one longest unused makes room."""
 MAX_NAME_LENGTH = 100
 """Of a bot's or a device's name. Chatters' names are shorter: see `chat.names`."""
 
@@ -155,6 +157,56 @@ class Accounts:
         )
         return user, await self._add(user, name)
 
+    async def sign_in(self, user_id: str, device_name: str) -> str:
+        """Another device of somebody who has proved who they are; its access token. Raises AccountError."""
+        token = secrets.token_urlsafe(TOKEN_BYTES)
+        hashed = _hash(token)
+        async with self._changing:
+            async with self._database.reading() as connection:
+                user = await repository.by_id(connection, user_id)
+                devices = await repository.devices_of(connection, [user_id])
+            if user is None:
+                raise AccountError(f"There is no user with the id {user_id[:60]!r}.")
+            device = Device(_new_id(), user_id, device_name[:MAX_NAME_LENGTH], self._now())
+            surplus = sorted(devices, key=lambda each: each.last_seen_at or each.created_at)
+            surplus = surplus[: max(0, len(devices) + 1 - MAX_DEVICES)]
+
+            async def work(connection: AsyncConnection) -> None:
+                for old in surplus:
+                    await repository.remove_device(connection, old.id)
+                await repository.add_device(connection, device, hashed)
+
+            await self._database.write(work)
+            self._remember(user)
+            self._devices[hashed] = device
+            _trim(self._devices, self._remembered)
+        return token
+
+    async def sign_out(self, user_id: str, device_id: str) -> bool:
+        """Ends one device of a user. Returns whether there was one."""
+        return bool(await self._sign_out(user_id, lambda device: device.id == device_id))
+
+    async def sign_out_all(self, user_id: str, keep: str | None = None) -> int:
+        """Ends every device of a user except `keep`. Returns how many that were."""
+        return await self._sign_out(user_id, lambda device: device.id != keep)
+
+    async def _sign_out(self, user_id: str, wanted: Callable[[Device], bool]) -> int:
+        async with self._changing:
+            async with self._database.reading() as connection:
+                devices = [device for device in await repository.devices_of(connection, [user_id]) if wanted(device)]
+
+            async def work(connection: AsyncConnection) -> None:
+                for device in devices:
+                    await repository.remove_device(connection, device.id)
+
+            await self._database.write(work)
+            gone = {device.id for device in devices}
+            for known in [known for known, remembered in self._devices.items() if remembered.id in gone]:
+                del self._devices[known]
+        for device in devices:
+            self._events.publish(TokenRevoked(user_id, device.id))
+        return len(devices)
+
     async def _add(self, user: User, device_name: str | None) -> str:
         token = secrets.token_urlsafe(TOKEN_BYTES)
         hashed = _hash(token)
@@ -224,18 +276,13 @@ class Accounts:
 
     async def revoke_bot(self, token_or_device_id: str) -> bool:
         """Ends a bot's access token, given itself or its device's id. Returns whether there was one."""
-        async with self._changing:
-            async with self._database.reading() as connection:
-                found = await repository.by_token(connection, _hash(token_or_device_id))
-                device = found[0] if found else await repository.device(connection, token_or_device_id)
-                user = await repository.by_id(connection, device.user_id) if device else None
-            if device is None or user is None or not user.is_bot:
-                return False
-            await self._database.write(lambda connection: repository.remove_device(connection, device.id))
-            for known in [known for known, remembered in self._devices.items() if remembered.id == device.id]:
-                del self._devices[known]
-        self._events.publish(TokenRevoked(device.user_id, device.id))
-        return True
+        async with self._database.reading() as connection:
+            found = await repository.by_token(connection, _hash(token_or_device_id))
+            device = found[0] if found else await repository.device(connection, token_or_device_id)
+            user = await repository.by_id(connection, device.user_id) if device else None
+        if device is None or user is None or not user.is_bot:
+            return False
+        return await self.sign_out(user.id, device.id)
 
     # Lists.
 
@@ -255,6 +302,30 @@ class Accounts:
         """Users who moderate."""
         async with self._database.reading() as connection:
             return await repository.moderators(connection, MAX_LISTED)
+
+    async def page(self, offset: int, limit: int, name: str = "", status: str = "all") -> tuple[list[User], int]:
+        """Users page by page, the latest first, and how many there are. Raises AccountError for an unknown status."""
+        if status not in repository.STATUSES:
+            raise AccountError(f"There is no status {status[:60]!r}; ask for {', '.join(repository.STATUSES)}.")
+        async with self._database.reading() as connection:
+            return await repository.page(connection, offset, limit, name, status)
+
+    async def chatters(self) -> int:
+        """How many chatters have ever come."""
+        async with self._database.reading() as connection:
+            return await repository.count(connection, Kind.CHATTER)
+
+    async def delete(self, user_id: str) -> User:
+        """Forgets a user for good, and signs them out everywhere. Raises AccountError for the admin and for nobody."""
+        user = await self.user(user_id)
+        if user is None or user.kind is Kind.ADMIN:
+            raise AccountError(f"There is no user with the id {user_id[:60]!r} who could be deleted.")
+        await self.sign_out_all(user_id)
+        async with self._changing:
+            await self._database.write(lambda connection: repository.remove(connection, user_id))
+            self._users.pop(user_id, None)
+        self._events.publish(UserChanged(user_id))
+        return user
 
     def _remember(self, user: User) -> None:
         self._users[user.id] = user

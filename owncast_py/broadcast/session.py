@@ -73,6 +73,11 @@ class Broadcast:
         """Where the show stands now."""
         return self._state
 
+    def remember(self, overall_max: int, connected: datetime | None, disconnected: datetime | None) -> None:
+        """What is known of shows before this process began."""
+        self._overall_max = max(self._overall_max, overall_max)
+        self._connected, self._disconnected = connected, disconnected
+
     def begin(self) -> bool:
         """An encoder publishes. Returns True for a new show, False when a running one goes on."""
         new = self._state is State.OFFLINE or self.expire()

@@ -26,6 +26,7 @@ from owncast_py.errors import OwncastError
 from owncast_py.events import SettingChanged, TokenRevoked
 from owncast_py.foundations import Foundations
 from owncast_py.realtime.messages import CHAT
+from owncast_py.schedule.model import ScheduledEvent
 from owncast_py.setting_groups import ChatSettings
 
 TIDY_SECONDS = 60.0
@@ -41,6 +42,7 @@ class Chat:
         foundations: Foundations,
         emoji: Path,
         status: Callable[[], Status],
+        next_event: Callable[[], ScheduledEvent | None],
         now: Callable[[], datetime],
         monotonic: Callable[[], float],
     ) -> None:
@@ -53,7 +55,7 @@ class Chat:
         self.emoji = EmojiStore(emoji)
         self.bans = Bans(database, now)
         self.connections = Connections(accounts, channels, settings, monotonic)
-        self.posting = Posting(channels, settings, lambda: self.emoji.urls, status, now, monotonic)
+        self.posting = Posting(channels, settings, lambda: self.emoji.urls, status, next_event, now, monotonic)
         self.people = People(accounts, channels, self.connections, settings, monotonic, random.SystemRandom())
         self.moderation = Moderation(
             database, accounts, channels, self.connections, self.bans, self.posting, settings, now

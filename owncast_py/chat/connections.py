@@ -21,7 +21,7 @@ import structlog
 
 from owncast_py.accounts.model import User
 from owncast_py.accounts.service import Accounts, Identity
-from owncast_py.chat.content import Content, Name, passing, user_content
+from owncast_py.chat.content import Content, Name, UserContent, passing, user_content
 from owncast_py.errors import StorageError
 from owncast_py.realtime.channels import Channels
 from owncast_py.realtime.messages import CHAT, Draft, Member
@@ -32,6 +32,8 @@ PART_DELAY = 10.0
 """Seconds from a user's last connection to the announcement that they left."""
 LINES_PER_SECOND = 5
 TICK_SECONDS = 1.0
+CHUNK = 100
+"""Users in one message that says who joined or left."""
 NAMES_TOGETHER = 2
 """Names in the announcement of many."""
 MAX_USER_AGENT = 256
@@ -69,19 +71,20 @@ class Connection:
 class _Gathered:
     """Users of whom something is told together."""
 
-    names: list[str] = field(default_factory=list)
-    count: int = 0
-
-    def add(self, name: str) -> None:
-        self.count += 1
-        if len(self.names) < NAMES_TOGETHER:
-            self.names.append(name)
+    users: list[UserContent] = field(default_factory=list)
 
     def sentence(self, verb: str) -> str:
-        others = self.count - len(self.names)
+        names = [user["displayName"] for user in self.users[:NAMES_TOGETHER]]
+        others = len(self.users) - len(names)
         if not others:
-            return f"{' and '.join(self.names)} {verb}."
-        return f"{', '.join(self.names)} and {others} other{'s' if others > 1 else ''} {verb}."
+            return f"{' and '.join(names)} {verb}."
+        return f"{', '.join(names)} and {others} other{'s' if others > 1 else ''} {verb}."
+
+    def drafts(self, name: Name, verb: str) -> list[Draft]:
+        """One line for people, and who it is about, which programs may want to know."""
+        line = passing(name, {"body": self.sentence(verb), "count": len(self.users)})
+        chunks = [self.users[start : start + CHUNK] for start in range(0, len(self.users), CHUNK)]
+        return [line, *(passing(name, {"users": chunk}) for chunk in chunks)]
 
 
 class Connections:
@@ -173,8 +176,8 @@ class Connections:
                 await self._announce(Name.PARTED, user)
         for name, verb in ((Name.JOINED, "joined"), (Name.PARTED, "left")):
             gathered, self._gathered[name] = self._gathered[name], _Gathered()
-            if gathered.count:
-                await self._publish(passing(name, {"body": gathered.sentence(verb), "count": gathered.count}))
+            if gathered.users:
+                await self._publish(*gathered.drafts(name, verb))
 
     async def _tick_forever(self) -> None:
         while True:
@@ -185,14 +188,14 @@ class Connections:
         if not self._settings.get(ChatSettings).join_messages or user.disabled_at is not None:
             return
         if self._lines >= LINES_PER_SECOND:
-            self._gathered[name].add(user.display_name)
+            self._gathered[name].users.append(user_content(user))
             return
         self._lines += 1
         await self._publish(passing(name, {"user": user_content(user)}, client_id=user.id))
 
-    async def _publish(self, draft: Draft) -> None:
+    async def _publish(self, *drafts: Draft) -> None:
         try:
-            await self._channels.publish(CHAT, draft)
+            await self._channels.publish(CHAT, *drafts)
         except StorageError as error:
             # Nobody is kept out because it cannot be told that they are in.
             log.warning("joins and parts were not announced", reason=str(error))

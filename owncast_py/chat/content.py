@@ -6,7 +6,8 @@ Owns the names of events in the channel `chat` and the shape of their data, whic
     system             {body, rawBody, user: {displayName}}
     action             {body, rawBody, author?}
     joined, parted     {user}                                      transient
-    joined, parted     {body, count}                               transient; of many at once
+    joined, parted     {body, count}                               transient; of many at once, for people
+    joined, parted     {users}                                     transient; who those are, for programs
     renamed            {oldName, newName, user}                    transient
     pinned             {id, message, at}                           transient; unpinned has {id}
     user               {id, displayName, displayColor, createdAt, previousNames, nameChangedAt?, disabledAt?, scopes,
@@ -19,9 +20,10 @@ from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
 from functools import lru_cache
-from typing import TypedDict
+from typing import NotRequired
 
 import orjson
+from typing_extensions import TypedDict
 
 from owncast_py.accounts.model import Scope, User
 from owncast_py.realtime.messages import Draft, Message
@@ -54,13 +56,29 @@ class Quote(TypedDict):
     body: str
 
 
+class UserContent(TypedDict):
+    """A user as everybody may see them; only moderators are told `timedOutUntil`."""
+
+    id: str
+    displayName: str
+    displayColor: int
+    createdAt: str
+    previousNames: list[str]
+    scopes: list[str]
+    isBot: bool
+    authenticated: bool
+    nameChangedAt: NotRequired[str]
+    disabledAt: NotRequired[str]
+    timedOutUntil: NotRequired[str]
+
+
 @lru_cache(maxsize=4096)
-def user_content(user: User) -> Mapping[str, object]:
+def user_content(user: User) -> UserContent:
     """A user as everybody may see them. The same object for the same user, so it must not be changed."""
     scopes = [scope.value for scope in sorted(user.scopes)]
     if user.may_moderate and Scope.MODERATOR not in user.scopes:
         scopes.append(Scope.MODERATOR.value)
-    content: dict[str, object] = {
+    content: UserContent = {
         "id": user.id,
         "displayName": user.display_name,
         "displayColor": user.color,

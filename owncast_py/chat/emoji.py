@@ -1,7 +1,7 @@
 """The server's own emoji: image files in a directory, by name.
 
 Owns the directory and what is in memory of it. Files that the owner puts there by hand are taken at the next start if
-they are images; what is uploaded was cleaned by `emoji_images`.
+they are images; what is uploaded was cleaned by `owncast_py.images`.
 """
 
 from __future__ import annotations
@@ -13,24 +13,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING
 
 import structlog
 
 from owncast_py.chat.errors import EmojiRefused
 from owncast_py.chat.rendering import EMOJI_PREFIX
+from owncast_py.errors import ImageRefused
+from owncast_py.images import CONTENT_TYPES, EMOJI, CleanImage, check, clean_image, decode
 
-if TYPE_CHECKING:
-    from owncast_py.chat.emoji_images import CleanImage
-
-CONTENT_TYPES = {
-    "png": "image/png",
-    "gif": "image/gif",
-    "webp": "image/webp",
-    "jpg": "image/jpeg",
-    "jpeg": "image/jpeg",
-}
-"""What the files may be, by their suffix."""
 MAX_EMOJI = 500
 MAX_TOTAL_BYTES = 64_000_000
 """Of all images together; they are served from memory."""
@@ -87,7 +77,10 @@ class EmojiStore:
         return emoji if emoji is not None and emoji.file == file else None
 
     async def add(self, name: str, data: str) -> Emoji:
-        """Adds an emoji, given a file name and base64; one of the same name is replaced. Raises EmojiRefused."""
+        """Adds an emoji, given a file name and base64; one of the same name is replaced.
+
+        Raises EmojiRefused or ImageRefused.
+        """
         clean = clean_name(name)
         async with self._changing:
             others = [emoji for emoji in self._by_name.values() if emoji.name != clean]
@@ -136,10 +129,7 @@ def clean_name(text: str) -> str:
 
 
 def _clean(data: str) -> CleanImage:
-    # Pillow is large; a server whose owner uploads no emoji does without it.
-    from owncast_py.chat.emoji_images import clean_image, decode
-
-    return clean_image(decode(data))
+    return clean_image(decode(data, EMOJI), EMOJI)
 
 
 def _emoji(name: str, image: CleanImage) -> Emoji:
@@ -171,10 +161,6 @@ def _read_all(directory: Path) -> tuple[list[Emoji], list[tuple[str, str]]]:
         files = sorted(directory.iterdir()) if directory.is_dir() else []
     except OSError as error:
         return [], [(str(directory), str(error))]
-    if not files:
-        return [], []
-    from owncast_py.chat.emoji_images import MAX_BYTES, check
-
     for path in files:
         suffix = path.suffix.lower().lstrip(".")
         if path.name.startswith(".") or not path.is_file():
@@ -183,13 +169,13 @@ def _read_all(directory: Path) -> tuple[list[Emoji], list[tuple[str, str]]]:
             name = clean_name(path.name)
             if suffix not in CONTENT_TYPES or path.is_symlink():
                 raise EmojiRefused("It is no PNG, GIF, WebP or JPEG file.")
-            if path.stat().st_size > 2 * MAX_BYTES or len(found) >= MAX_EMOJI or name in found:
+            if path.stat().st_size > 2 * EMOJI.max_bytes or len(found) >= MAX_EMOJI or name in found:
                 raise EmojiRefused("It is too large, one too many, or there is another of that name.")
             data = path.read_bytes()
             if total + len(data) > MAX_TOTAL_BYTES:
                 raise EmojiRefused("All emoji together are too large.")
-            check(data)
-        except (EmojiRefused, OSError) as error:
+            check(data, EMOJI)
+        except (EmojiRefused, ImageRefused, OSError) as error:
             skipped.append((path.name, str(error)))
         else:
             total += len(data)

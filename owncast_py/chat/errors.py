@@ -3,7 +3,7 @@
 ChatError
 ├── MessageRefused       a message that is not taken, with a code for programs and perhaps a time to wait
 ├── NameRefused          a display name that cannot be had
-├── EmojiRefused         an image or name that cannot become an emoji
+├── EmojiRefused         a name or one more image that cannot become an emoji
 ├── ChatRefused          an act of moderation that cannot be done
 └── ConnectionRefused    nobody may connect like that; `kind` says why
 """
@@ -35,7 +35,7 @@ class NameRefused(ChatError):
 
 
 class EmojiRefused(ChatError):
-    """An image or a name that cannot become an emoji."""
+    """A name that no emoji can have, or one emoji too many."""
 
     code = "EMOJI_REFUSED"
 

@@ -83,6 +83,19 @@ class Moderation:
             await self._hide_all_of(user_id)
         return after
 
+    async def delete_user(self, actor: User, user_id: str) -> User:
+        """Forgets somebody for good: their windows are closed, their messages taken from view and then deleted.
+
+        Raises as `set_enabled` does.
+        """
+        target = await self._target(actor, user_id)
+        self._connections.hang_up(self._connections.of(user_id), ConnectionRefused.NEEDS_REGISTRATION)
+        await self._hide_all_of(user_id)
+        await self._accounts.delete(user_id)
+        await self._channels.erase(CHAT, user_id)
+        await self._log(actor, "delete user", user_id, target.display_name)
+        return target
+
     async def time_out(self, actor: User, user_id: str, seconds: float) -> User:
         """Somebody may not write for that long; 0 lets them write again. Raises as `set_enabled` does."""
         if not 0 <= seconds <= MAX_TIMEOUT:

@@ -20,7 +20,8 @@ from owncast_py.chat.errors import MessageRefused
 from owncast_py.chat.limits import MessageLimits
 from owncast_py.realtime.channels import Channels
 from owncast_py.realtime.messages import CHAT, Draft, Message
-from owncast_py.setting_groups import ChatSettings, InstanceSettings
+from owncast_py.schedule.model import ScheduledEvent
+from owncast_py.setting_groups import ChatSettings, InstanceSettings, ScheduleSettings
 from owncast_py.settings import Settings
 
 QUOTE_LENGTH = 100
@@ -36,6 +37,7 @@ class Posting:
         settings: Settings,
         emoji: Callable[[], Mapping[str, str]],
         status: Callable[[], Status],
+        next_event: Callable[[], ScheduledEvent | None],
         now: Callable[[], datetime],
         monotonic: Callable[[], float],
     ) -> None:
@@ -44,6 +46,7 @@ class Posting:
         self._settings = settings
         self._emoji = emoji
         self._status = status
+        self._next_event = next_event
         self._now = now
         self._limits = MessageLimits(monotonic)
         self._repeats = spam.Repeats(monotonic)
@@ -126,9 +129,16 @@ class Posting:
         status, minutes = self._status(), settings.open_minutes_after_stream
         if status.online or minutes is None or status.last_disconnect_time is None:
             return None
-        if self._now() - status.last_disconnect_time < timedelta(minutes=minutes):
+        if self._now() - status.last_disconnect_time < timedelta(minutes=minutes) or self._event_is_near():
             return None
         return "The stream is over, and chat is closed until the next one."
+
+    def _event_is_near(self) -> bool:
+        """Whether a planned show begins so soon, or is on by plan, that chat is open for it."""
+        schedule, event = self._settings.get(ScheduleSettings), self._next_event()
+        if not schedule.enabled or not schedule.chat_open_minutes or event is None:
+            return False
+        return self._now() >= event.starts_at - timedelta(minutes=schedule.chat_open_minutes)
 
     def _check_standing(self, user: User, settings: ChatSettings, *, free: bool) -> None:
         if (closed := self.closed_because()) and not user.may_moderate:
@@ -163,6 +173,8 @@ class Posting:
     def _check_words(self, user: User, source: str, settings: ChatSettings) -> None:
         if settings.block_links and spam.has_link(source):
             raise MessageRefused("LINKS_BLOCKED", "Links are not allowed in this chat.")
+        if settings.slur_filter and spam.has_slur(source):
+            raise MessageRefused("SPAM", "Your message holds a word that is not allowed in this chat.")
         if settings.blocked_words and spam.has_blocked_word(source, settings.blocked_words):
             raise MessageRefused("SPAM", "Your message holds a word that is not allowed in this chat.")
         if settings.spam_filter and (why := spam.looks_like_spam(source) or self._repeats.check(user.id, source)):

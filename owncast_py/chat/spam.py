@@ -6,6 +6,7 @@ apart from what each user has just written, which it forgets after REPEAT_SECOND
 
 from __future__ import annotations
 
+import codecs
 import re
 import unicodedata
 from collections import OrderedDict
@@ -45,6 +46,12 @@ _EMOJI = re.compile(
 )
 _SPACED = re.compile(r"(?:\b\w\b[\s.*_-]*){3,}")
 
+_SLURS = (
+    "avttre avttref avttn avttnm snttbg snttbgf snt sntf genaal genaavrf xvxr xvxrf puvax puvaxf fcvp "
+    "fcvpf jrgonpx tbbx tbbxf qlxr ergneq ergneqf pbba pbbaf cnxv cnxvf enturnq gbjryurnq ornare"
+)
+"""Turned by 13 letters, so that nobody has to read them here."""
+
 
 def has_link(source: str) -> bool:
     """Whether a normalized message leads elsewhere, also by an address that is spelled out or pulled apart.
@@ -53,6 +60,16 @@ def has_link(source: str) -> bool:
     """
     read = INVISIBLE.sub("", unicodedata.normalize("NFKC", source)).replace("\u3002", ".")
     return _LINK.search(read) is not None or "<a " in render(source, {})
+
+
+@lru_cache(maxsize=1)
+def _slurs() -> tuple[str, ...]:
+    return tuple(codecs.decode(_SLURS, "rot13").split())
+
+
+def has_slur(source: str) -> bool:
+    """Whether the message holds a word that is known for nothing but hatred, however it is disguised."""
+    return has_blocked_word(source, _slurs())
 
 
 def has_blocked_word(source: str, words: Collection[str]) -> bool:

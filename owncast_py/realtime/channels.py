@@ -17,6 +17,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import islice
+from typing import Protocol
 
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -59,12 +60,27 @@ class _Pending:
     done: asyncio.Future[list[Message]]
 
 
+class Recorder(Protocol):
+    """Who keeps something else of messages, in the transaction that keeps them."""
+
+    def wants(self, message: Message) -> bool:
+        """Whether there is something to keep of that message, also of one that is not kept itself."""
+
+    async def record(self, connection: AsyncConnection, messages: Sequence[Message]) -> None:
+        """Writes what is to be kept, and touches nothing but the database: it may be done again."""
+
+    def recorded(self) -> None:
+        """The transaction is committed."""
+
+
 class Channels:
     """Every channel of this server."""
 
     def __init__(self, database: Database, broker: Broker) -> None:
         self.broker = broker
         """For those who listen or are present."""
+        self.recorder: Recorder | None = None
+        """Set before anything is published."""
         self._database = database
         self._pending: list[_Pending] = []
         self._waiting = 0
@@ -165,6 +181,19 @@ class Channels:
         messages = (await self._recent_of(address)).messages
         for old in [known for known in messages if known < serial]:
             del messages[old]
+        return deleted
+
+    async def count(self, address: Address) -> int:
+        """How many messages a channel has."""
+        async with self._database.reading() as connection:
+            return await repository.count(connection, address)
+
+    async def erase(self, address: Address, client_id: str) -> int:
+        """Deletes all messages of one client. Returns how many versions that were."""
+        deleted = await self._database.write(lambda connection: repository.erase(connection, address, client_id))
+        messages = (await self._recent_of(address)).messages
+        for serial in [serial for serial, message in messages.items() if message.client_id == client_id]:
+            del messages[serial]
         return deleted
 
     async def _recent_of(self, address: Address) -> _Recent:
@@ -273,13 +302,20 @@ class Channels:
 
     async def _keep(self, messages: list[Message]) -> None:
         kept = [message for message in messages if not message.transient]
-        if not kept:
+        recorder = self.recorder
+        wanted = [message for message in messages if recorder.wants(message)] if recorder is not None else []
+        if not kept and not wanted:
             return
 
         async def work(connection: AsyncConnection) -> None:
-            await repository.append(connection, kept)
+            if kept:
+                await repository.append(connection, kept)
+            if recorder is not None and wanted:
+                await recorder.record(connection, wanted)
 
         await self._database.write(work)
+        if recorder is not None and wanted:
+            recorder.recorded()
 
 
 def _refuse(entry: _Pending, error: Exception) -> None:

@@ -116,6 +116,26 @@ async def prune(connection: AsyncConnection, address: Address, before: str) -> i
     return deleted.rowcount
 
 
+async def erase(connection: AsyncConnection, address: Address, client_id: str) -> int:
+    """Deletes every version of one client's messages; how many rows that were."""
+    deleted = await connection.execute(
+        delete(channel_messages).where(
+            channel_messages.c.app == address.app,
+            channel_messages.c.channel == address.channel,
+            channel_messages.c.client_id == client_id,
+        )
+    )
+    return deleted.rowcount
+
+
+async def count(connection: AsyncConnection, address: Address) -> int:
+    """How many messages a channel has."""
+    query = select(func.count()).where(
+        channel_messages.c.app == address.app, channel_messages.c.channel == address.channel, channel_messages.c.latest
+    )
+    return (await connection.execute(query)).scalar_one()
+
+
 def _values(message: Message, latest: bool) -> dict[str, object]:
     return {
         "app": message.address.app,

@@ -5,11 +5,11 @@ Owns their SQL. It decides nothing: who may be what is `accounts.service`'s to s
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 import orjson
-from sqlalchemy import Row, delete, insert, select, update
+from sqlalchemy import ColumnElement, Row, and_, delete, func, insert, select, true, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from owncast_py.accounts.model import Device, Kind, Scope, User
@@ -54,6 +54,39 @@ async def moderators(connection: AsyncConnection, limit: int) -> list[User]:
     """Users who moderate, by name."""
     query = select(users).where(users.c.moderator).order_by(users.c.display_name).limit(limit)
     return [_user(row) for row in await connection.execute(query)]
+
+
+STATUSES: Mapping[str, ColumnElement[bool]] = {
+    "all": true(),
+    "active": users.c.disabled_at.is_(None),
+    "disabled": users.c.disabled_at.is_not(None),
+    "banned": users.c.disabled_at.is_not(None),
+    "moderator": users.c.moderator,
+    "bot": users.c.kind == Kind.BOT,
+    "authenticated": users.c.authenticated,
+}
+"""Which users, by the words of those who ask."""
+
+
+async def page(connection: AsyncConnection, offset: int, limit: int, name: str, status: str) -> tuple[list[User], int]:
+    """Users whose names now hold `name`, the latest first, and how many there are in all. `status` is of STATUSES."""
+    wanted = and_(STATUSES[status], users.c.kind != Kind.ADMIN)
+    if name:
+        wanted = and_(wanted, func.lower(users.c.display_name).contains(name.lower(), autoescape=True))
+    query = select(users).where(wanted).order_by(users.c.created_at.desc(), users.c.id).offset(offset).limit(limit)
+    total = (await connection.execute(select(func.count()).select_from(users).where(wanted))).scalar_one()
+    return [_user(row) for row in await connection.execute(query)], total
+
+
+async def count(connection: AsyncConnection, kind: Kind) -> int:
+    """How many users of that kind there are."""
+    query = select(func.count()).select_from(users).where(users.c.kind == kind)
+    return (await connection.execute(query)).scalar_one()
+
+
+async def remove(connection: AsyncConnection, user_id: str) -> None:
+    """Forgets a user, and with them their devices."""
+    await connection.execute(delete(users).where(users.c.id == user_id))
 
 
 async def add_device(connection: AsyncConnection, device: Device, token_hash: bytes) -> None:

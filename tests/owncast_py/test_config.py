@@ -12,9 +12,10 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from owncast_py.config import Config, Variant
+from owncast_py.config import Config
 from owncast_py.config_sources import MAX_FILE_BYTES, environment_name, load, setting_paths
 from owncast_py.errors import ConfigError
+from owncast_py.setting_groups import Variant
 
 ROOT = Path(__file__).parents[2]
 

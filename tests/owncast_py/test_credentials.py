@@ -31,7 +31,7 @@ def test_first_start_makes_shows_and_keeps_both(tmp_path: Path) -> None:
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert password.encode() not in file.read_bytes()
     kept = orjson.loads(file.read_bytes())
-    assert kept["stream_key"] == key
+    assert kept["stream_keys"] == [[key, "made at the first start"]]
     assert kept["admin_password_hash"].startswith("$argon2id$")
     assert [path.name for path in file.parent.iterdir()] == ["credentials.json"]
 

@@ -14,10 +14,13 @@ from aiohttp import ClientSession, DummyCookieJar, web
 
 from owncast_py.broadcast.session import State, Status
 from transcoder.window import LiveWindow
-from web.api.owncast.config import Instance
+from web.api.owncast.status import StatusDocument
 from web.hls import Hls
 from web.hls import routes as hls_routes
-from web.server import Services, WebServer, build_application
+from web.hot import HotDocument
+from web.operations import mount
+from web.pages import load_pages
+from web.server import Host, WebServer, build_application
 
 OFFLINE = Status(State.OFFLINE, 0, 0, 0, None, None, "")
 SCRIPT = b"console.log('" + b"x" * 2000 + b"')"
@@ -32,6 +35,7 @@ class World:
     now: datetime = datetime(2026, 5, 1, 12, 0, 0, 250_000, tzinfo=UTC)
     obstacles: list[str] = field(default_factory=list)
     touched: list[str] = field(default_factory=list)
+    described: dict[str, tuple[str, str]] = field(default_factory=dict)
     on_air: LiveWindow | None = None
     stills: dict[str, bytes] = field(default_factory=dict)
     store: dict[str, bytes] = field(default_factory=dict)
@@ -45,8 +49,12 @@ class World:
     async def stored(self, key: str) -> bytes | None:
         return self.store.get(key)
 
-    def touch(self, viewer_id: str) -> None:
+    def touch(self, viewer_id: str) -> bool:
         self.touched.append(viewer_id)
+        return viewer_id not in self.touched[:-1]
+
+    def describe(self, viewer_id: str, address: str, user_agent: str) -> None:
+        self.described[viewer_id] = address, user_agent
 
 
 @pytest.fixture
@@ -75,18 +83,13 @@ async def connect(world: World, dist: Path) -> AsyncIterator[Connect]:
     async with AsyncExitStack() as stack:
 
         async def start(*routes: web.AbstractRouteDef, pages: Path = dist) -> ClientSession:
-            services = Services(
-                status=lambda: world.status,
-                instance=lambda: Instance("Tea", "Kettles, live", ("tea", "water"), "0.1.0"),
-                version="0.1.0",
-                viewers=world,
-                obstacles=lambda: world.obstacles,
-                now=lambda: world.now,
-                trusted_proxies=[ip_network("127.0.0.0/8")],
-                pages=pages,
-            )
-            hls = Hls(world, world.touch)
-            server = WebServer(build_application(services, [*hls_routes(hls), *routes]), "127.0.0.1", 0, hls)
+            host = Host(world, lambda: world.obstacles, [ip_network("127.0.0.0/8")])
+            hls = Hls(world, world)
+            application = build_application(host, load_pages(pages), [*hls_routes(hls), *routes])
+            status = StatusDocument(lambda: world.status, lambda: world.now, "0.1.0")
+            mount(application, status.operations())
+            documents = {"/api/status": HotDocument(status.body, "no-store")}
+            server = WebServer(application, "127.0.0.1", 0, hls, documents)
             await server.start()
             stack.push_async_callback(server.aclose)
             host, port = server.address

@@ -1,34 +1,34 @@
 """What Owncast's routes answer with: JSON, `{"success": true, …}`, and refusals of the application as its failures.
 
-Owns the envelope and which status a refusal has. The sentence is the application's own.
+Owns the envelope and which status a refusal has; the sentence is the application's own.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from functools import wraps
 
-import orjson
 from aiohttp import web
+from typing_extensions import TypedDict
 
 from owncast_py.chat.errors import ChatError, ConnectionRefused, MessageRefused
-from owncast_py.errors import AccountError, SettingError, StorageError
-
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+from owncast_py.errors import AccountError, ImageRefused, SettingError, StorageError
+from owncast_py.notifications.errors import NotificationError
+from web.operations import Api, Handler
 
 TOO_FAST = frozenset({"RATE_LIMITED", "SLOW_MODE"})
 FORBIDDEN = frozenset({"TIMED_OUT", "NOT_ESTABLISHED", "CHAT_CLOSED", "USER_DISABLED", "SCOPE_MISSING"})
 
 
-def document(value: object) -> web.Response:
-    """A JSON document that nobody may keep."""
-    body = orjson.dumps(value)
-    return web.Response(body=body, content_type="application/json", headers={"Cache-Control": "no-store"})
+class Done(TypedDict):
+    """Whether it was done, and a sentence."""
+
+    success: bool
+    message: str
 
 
-def success(message: str) -> web.Response:
+def done(message: str) -> Done:
     """Owncast's answer to what was done."""
-    return document({"success": True, "message": message})
+    return {"success": True, "message": message}
 
 
 def refusing(handler: Handler) -> Handler:
@@ -44,7 +44,7 @@ def refusing(handler: Handler) -> Handler:
             raise web.HTTPForbidden(text=str(refused)) from None
         except MessageRefused as refused:
             raise _of_message(refused) from None
-        except (ChatError, AccountError, SettingError) as refused:
+        except (ChatError, AccountError, ImageRefused, NotificationError, SettingError) as refused:
             raise web.HTTPBadRequest(text=str(refused)) from None
         except StorageError as refused:
             raise web.HTTPServiceUnavailable(text=str(refused)) from None
@@ -59,3 +59,8 @@ def _of_message(refused: MessageRefused) -> web.HTTPException:
     if refused.code in FORBIDDEN:
         return web.HTTPForbidden(text=str(refused))
     return web.HTTPBadRequest(text=str(refused))
+
+
+def api(tag: str) -> Api:
+    """An empty list of operations of this dialect."""
+    return Api(tag, refusing)

@@ -9,13 +9,16 @@ from collections.abc import Callable, Sequence
 
 import orjson
 from aiohttp import web
+from typing_extensions import TypedDict
 
 from owncast_py.chat.chat import Chat
 from owncast_py.realtime.messages import CHAT, Delivery
 from web.addresses import TRUSTED_PROXIES, client_address, tells_apart
 from web.api.owncast import answers, chat_frames
+from web.api.owncast.chat_frames import ChatObject
 from web.authentication import Authentication
-from web.body import Body, read
+from web.body import Input
+from web.operations import Call, Media, Operation, Rendered
 
 HISTORY = 50
 """Messages that a page begins with."""
@@ -24,8 +27,27 @@ FORWARDED_USER = "X-Forwarded-User"
 EMOJI_SECONDS = 3600
 
 
-class _Registration(Body):
+class Registration(Input):
+    """The name that somebody would like to have."""
+
     displayName: str | None = None
+
+
+class Registered(TypedDict):
+    """Who somebody is now, and the token that says so."""
+
+    id: str
+    accessToken: str
+    displayName: str
+    displayColor: int
+
+
+class EmojiView(TypedDict):
+    """A custom emoji; 0.0.7 calls its address `emoji`, later releases `url`."""
+
+    name: str
+    url: str
+    emoji: str
 
 
 class ChatApi:
@@ -38,14 +60,15 @@ class ChatApi:
         self._changes = 0
         self._unsubscribe: Callable[[], None] = lambda: None
 
-    def routes(self) -> list[web.RouteDef]:
+    def operations(self) -> list[Operation]:
         """All of them."""
-        return [
-            web.post("/api/chat/register", answers.refusing(self._register)),
-            web.get("/api/chat", answers.refusing(self._get_history)),
-            web.get("/api/emoji", self._get_emoji),
-            web.get("/img/emoji/{file}", self._get_emoji_file),
-        ]
+        api = answers.api("Chat")
+        api.add("POST", "/api/chat/register", self._register)
+        api.add("GET", "/api/chat", self._get_history)
+        api.add("GET", "/api/emoji", self._get_emoji)
+        image = Media("image/png", "The image, in the format that it was uploaded in.")
+        api.add("GET", "/img/emoji/{file}", self._get_emoji_file, media=image)
+        return api.operations
 
     def start(self) -> None:
         """Notices when the history changes."""
@@ -59,27 +82,31 @@ class ChatApi:
         self._history = None
         self._changes += 1
 
-    async def _register(self, request: web.Request) -> web.Response:
+    async def _register(self, call: Call[Registration]) -> Registered:
+        """Makes somebody new, with a token to chat by."""
+        request = call.request
         address = client_address(request)
         if self._chat.bans.banned(address):
             raise web.HTTPForbidden(text="Your address is banned from this chat.")
-        body = await read(request, _Registration)
-        wanted = body.displayName
+        wanted = call.input.displayName
         if not wanted and request.app[TRUSTED_PROXIES].trusts(request.remote or ""):
             wanted = request.headers.get(FORWARDED_USER)
         user, token = await self._chat.people.register(
             wanted, tells_apart(address), request.headers.get("User-Agent", "")
         )
-        return answers.document(
-            {"id": user.id, "accessToken": token, "displayName": user.display_name, "displayColor": user.color}
-        )
+        return {
+            "id": user.id,
+            "accessToken": token,
+            "displayName": user.display_name,
+            "displayColor": user.color,
+        }
 
-    async def _get_history(self, request: web.Request) -> web.Response:
+    async def _get_history(self, call: Call[None]) -> Rendered[list[ChatObject]]:
+        """The newest messages."""
         # 0.0.7 asks without a token; one that is given has to be right.
-        if "accessToken" in request.query:
-            await self._authentication.chatter(request)
-        body = self._history or await self._render_history()
-        return web.Response(body=body, content_type="application/json", headers={"Cache-Control": "no-store"})
+        if "accessToken" in call.request.query:
+            await self._authentication.chatter(call.request)
+        return Rendered(self._history or await self._render_history())
 
     async def _render_history(self) -> bytes:
         before = self._changes
@@ -89,12 +116,13 @@ class ChatApi:
             self._history = body
         return body
 
-    async def _get_emoji(self, _request: web.Request) -> web.Response:
-        found = [{"name": each.name, "url": each.url, "emoji": each.url} for each in self._chat.emoji.listing()]
-        return answers.document(found)
+    async def _get_emoji(self, _call: Call[None]) -> list[EmojiView]:
+        """The custom emoji of this server."""
+        return [{"name": each.name, "url": each.url, "emoji": each.url} for each in self._chat.emoji.listing()]
 
-    async def _get_emoji_file(self, request: web.Request) -> web.Response:
-        emoji = self._chat.emoji.file(request.match_info["file"])
+    async def _get_emoji_file(self, call: Call[None]) -> web.Response:
+        """The image of a custom emoji."""
+        emoji = self._chat.emoji.file(call.part("file"))
         if emoji is None:
             raise web.HTTPNotFound(text="There is no such emoji.")
         headers = {

@@ -6,10 +6,12 @@ later ones `user`. Nothing is decided here.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
+from typing import NotRequired
 
 import orjson
+from typing_extensions import TypedDict
 
 from owncast_py.chat import content
 from owncast_py.chat.content import Content, Name
@@ -28,12 +30,27 @@ MAX_IDS = 500
 """Messages in one VISIBILITY-UPDATE."""
 
 
-def chat_object(message: Message, *, unfiltered: bool = False) -> dict[str, object]:
+class ChatObject(TypedDict):
+    """A message. A system message's `user` has a `displayName` alone."""
+
+    type: str
+    id: str
+    timestamp: str
+    visible: bool
+    body: NotRequired[str]
+    author: NotRequired[str]
+    user: NotRequired[dict[str, object]]
+    inReplyTo: NotRequired[dict[str, object]]
+    rawBody: NotRequired[str]
+
+
+def chat_object(message: Message, *, unfiltered: bool = False) -> ChatObject:
     """A message of the history; `unfiltered` adds what was typed, for those who moderate."""
     document = content.load(message)
-    return _object(message.name, message.serial, content.timestamp(message.began), document, message.visible) | (
-        {"rawBody": document.get("rawBody", "")} if unfiltered else {}
-    )
+    found = _object(message.name, message.serial, content.timestamp(message.began), document, message.visible)
+    if unfiltered:
+        found["rawBody"] = str(document.get("rawBody", ""))
+    return found
 
 
 def events(deliveries: Sequence[Delivery]) -> Iterator[bytes]:
@@ -69,7 +86,7 @@ def refusal(kind: str, sentence: str, event_id: str, now: datetime) -> bytes:
     return orjson.dumps(head | {"body": sentence})
 
 
-def _event(message: Message) -> dict[str, object] | None:
+def _event(message: Message) -> Mapping[str, object] | None:
     document, at = content.load(message), content.timestamp(message.at)
     head: dict[str, object] = {"id": message.serial, "timestamp": at}
     match message.name:
@@ -80,6 +97,8 @@ def _event(message: Message) -> dict[str, object] | None:
             if "count" in document:
                 aggregated = {"event": kind, "count": document["count"]}
                 return {"type": "CHAT_ACTION", **head, "body": document["body"], "aggregated": aggregated}
+            if "users" in document:
+                return None  # who the line before is about
             user = document.get("user")
             username = user.get("displayName", "") if isinstance(user, dict) else ""
             return {"type": kind, **head, "username": username, "user": user}
@@ -92,13 +111,18 @@ def _event(message: Message) -> dict[str, object] | None:
     return None
 
 
-def _object(name: str, serial: str, at: str, document: Content, visible: bool) -> dict[str, object]:
-    found: dict[str, object] = {"type": TYPES.get(Name(name), name), "id": serial, "timestamp": at}
-    user = document.get("user")
+def _object(name: str, serial: str, at: str, document: Content, visible: bool) -> ChatObject:
+    found: ChatObject = {"type": TYPES.get(Name(name), name), "id": serial, "timestamp": at, "visible": visible}
+    user, reply = document.get("user"), document.get("inReplyTo")
+    author = document.get("author", user.get("displayName", "") if isinstance(user, dict) else None)
+    if author is not None:
+        found["author"] = str(author)
+    if "body" in document:
+        found["body"] = str(document["body"])
     if isinstance(user, dict):
-        found["author"] = user.get("displayName", "")
-    found |= {key: document[key] for key in ("author", "body", "user", "inReplyTo") if key in document}
-    found["visible"] = visible
+        found["user"] = user
+    if isinstance(reply, dict):
+        found["inReplyTo"] = reply
     return found
 
 

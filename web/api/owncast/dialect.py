@@ -1,37 +1,134 @@
-"""Owncast's chat on an application: its routes, and what must run while the server does."""
+"""Owncast's dialect on an application: every operation of it, and what must run while the server does.
+
+Owns which parts there are and what each of them is told. `Owncast` is all that the dialect asks of the program.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
 
 from aiohttp import web
 
-from owncast_py.chat.chat import Chat
+from owncast_py.broadcast.studio import Studio
+from owncast_py.broadcast.viewers import Viewers
+from owncast_py.credentials import Credentials
+from owncast_py.metrics.prometheus import Exposition
+from owncast_py.recent_logs import RecentLogs
+from owncast_py.schedule.model import ScheduledEvent
+from owncast_py.services import Services
+from owncast_py.setting_groups import InstanceSettings, ScheduleSettings
+from web.api.owncast import answers
+from web.api.owncast.branding import BrandingApi
 from web.api.owncast.chat import ChatApi
 from web.api.owncast.chat_socket import ChatSockets
+from web.api.owncast.config import ConfigDocument
+from web.api.owncast.directory import DirectoryApi
 from web.api.owncast.integrations import IntegrationsApi
+from web.api.owncast.measurements import MeasurementsApi
 from web.api.owncast.moderation import ModerationApi
+from web.api.owncast.schedule import ScheduleApi
+from web.api.owncast.secrets import SecretsApi
+from web.api.owncast.server import Running, ServerApi
+from web.api.owncast.settings import Insists, SettingsApi
+from web.api.owncast.status import StatusDocument
+from web.api.owncast.storage import StorageApi
+from web.api.owncast.users import UsersApi
+from web.api.owncast.webhooks import WebhooksApi
 from web.authentication import Authentication
+from web.operations import mount
+from web.pages import Page
+from web.site import Site
 
 
-def mount_chat(
-    application: web.Application, chat: Chat, authentication: Authentication, monotonic: Callable[[], float]
-) -> None:
-    """Adds chat. The sockets are told of the end before the server waits for its open requests."""
-    sockets = ChatSockets(chat, monotonic)
-    public = ChatApi(chat, authentication)
-    moderation = ModerationApi(chat, authentication)
-    integrations = IntegrationsApi(chat, authentication, moderation)
-    for part in (sockets, public, moderation, integrations):
-        application.add_routes(part.routes())
+@dataclass(frozen=True, slots=True)
+class Owncast:
+    """What the dialect asks of the program, beside its services."""
+
+    services: Services
+    studio: Studio
+    viewers: Viewers
+    exposition: Exposition
+    logs: RecentLogs
+    credentials: Credentials
+    running: Callable[[], Running]
+    insists: Insists
+    """Whether the environment or the command line gave a setting."""
+    hide: Callable[[str], None]
+    """Keeps a secret out of the logs from now on."""
+    page: Page | None
+    """The built page."""
+    now: Callable[[], datetime]
+    """Aware, in UTC."""
+    monotonic: Callable[[], float]
+
+    def next_event(self) -> ScheduledEvent | None:
+        """The planned show that is announced."""
+        shown = self.services.foundations.settings.get(ScheduleSettings).enabled
+        return self.services.schedule.next_event() if shown else None
+
+    def viewers_hidden(self) -> bool:
+        """Whether the owner hides how many watch."""
+        return self.services.foundations.settings.get(InstanceSettings).hide_viewer_count
+
+
+@dataclass(frozen=True, slots=True)
+class Documents:
+    """What is asked for most, as bytes."""
+
+    status: StatusDocument
+    config: ConfigDocument
+
+
+def mount_owncast(application: web.Application, owncast: Owncast) -> Documents:
+    """Adds every operation. The sockets are told of the end before the server waits for its open requests."""
+    services, studio = owncast.services, owncast.studio
+    settings, accounts = services.foundations.settings, services.foundations.accounts
+    chat, moderation = services.chat, services.chat.moderation
+    authentication = Authentication(accounts, owncast.credentials.verify_admin_password, owncast.monotonic)
+    version = owncast.running().version
+    status = StatusDocument(studio.status, owncast.now, version, owncast.viewers_hidden, owncast.next_event)
+    config = ConfigDocument(settings, version)
+    sockets = ChatSockets(chat, owncast.monotonic)
+    public_chat = ChatApi(chat, authentication)
+    moderating = ModerationApi(chat, authentication, services.geo)
+    parts = (
+        status,
+        config,
+        public_chat,
+        moderating,
+        IntegrationsApi(chat, authentication, moderating),
+        UsersApi(chat, authentication),
+        ServerApi(
+            *(settings, studio, services.playback, owncast.logs, owncast.credentials, moderation, authentication),
+            owncast.running,
+        ),
+        SettingsApi(settings, studio, moderation, authentication, owncast.insists),
+        SecretsApi(owncast.credentials, accounts, moderation, authentication, owncast.hide),
+        StorageApi(settings, moderation, authentication, services.outgoing.check),
+        BrandingApi(services.branding, moderation, authentication),
+        WebhooksApi(services.notifications, moderation, authentication, services.outgoing.check),
+        ScheduleApi(services.schedule, settings, authentication, owncast.now),
+        DirectoryApi(services.directory, settings, studio, authentication),
+        MeasurementsApi(
+            *(services.samples, services.playback, owncast.viewers, services.geo, studio, owncast.exposition),
+            authentication,
+        ),
+        Site(owncast.page, settings, services.branding, lambda: studio.status().online, answers.refusing),
+    )
+    for part in parts:
+        mount(application, part.operations())
+    application.add_routes(sockets.routes())
 
     async def start(_application: web.Application) -> None:
         await sockets.start()
-        public.start()
+        public_chat.start()
 
     async def stop(_application: web.Application) -> None:
         await sockets.aclose()
-        public.stop()
+        public_chat.stop()
 
     application.on_startup.append(start)
     application.on_shutdown.append(stop)
+    return Documents(status, config)

@@ -5,15 +5,83 @@ Owns the JSON of users, clients, access tokens, bans and the audit log, each as 
 
 from __future__ import annotations
 
+from typing import NotRequired
+
+from typing_extensions import TypedDict
+
 from owncast_py.accounts.model import User
 from owncast_py.accounts.service import Identity
 from owncast_py.chat.connections import Connection
-from owncast_py.chat.content import timestamp, user_content
+from owncast_py.chat.content import UserContent, timestamp, user_content
+from owncast_py.metrics.geo import Geo
 from owncast_py.storage.moderation import AuditEntry, Ban
 
 
-def client_view(connection: Connection, user: User | None) -> dict[str, object]:
+class GeoView(TypedDict):
+    """Where an address is, as far as it is known."""
+
+    countryCode: str
+    regionName: str
+    timeZone: str
+
+
+class ClientView(TypedDict):
     """A chat connection: the 0.0.7 document's `Client`, and the user as later releases show it."""
+
+    id: str
+    clientID: str
+    connectedAt: str
+    messageCount: int
+    userAgent: str
+    ipAddress: str
+    username: str | None
+    user: UserContent | None
+    geo: GeoView | None
+
+
+class TokenView(TypedDict):
+    """An access token without its secret, which nobody knows any more. `accessToken` is what deletes it."""
+
+    id: str
+    accessToken: str
+    name: str
+    displayName: str
+    displayColor: int
+    scopes: list[str]
+    isBot: bool
+    createdAt: str
+    lastUsedAt: str | None
+    token: NotRequired[str]
+
+
+class BanView(TypedDict):
+    """A banned address or network."""
+
+    ipAddress: str
+    notes: str
+    createdAt: str
+
+
+class ActorView(TypedDict):
+    """Who acted."""
+
+    id: str
+    displayName: str
+
+
+class AuditView(TypedDict):
+    """An act of moderation."""
+
+    id: int
+    timestamp: str
+    actor: ActorView
+    action: str
+    target: str
+    detail: str
+
+
+def client_view(connection: Connection, user: User | None, geo: Geo | None) -> ClientView:
+    """That connection."""
     return {
         "id": connection.id,
         "clientID": connection.id,
@@ -22,21 +90,28 @@ def client_view(connection: Connection, user: User | None) -> dict[str, object]:
         "userAgent": connection.user_agent,
         "ipAddress": connection.address,
         "username": user.display_name if user else None,
-        "user": user_content(user) if user else None,
-        "geo": None,
+        "user": user_view(user) if user else None,
+        "geo": geo_view(geo),
     }
 
 
-def user_view(user: User) -> dict[str, object]:
-    """A user, for those who moderate."""
-    view = dict(user_content(user))
+def geo_view(geo: Geo | None) -> GeoView | None:
+    """That place."""
+    if geo is None:
+        return None
+    return {"countryCode": geo.country_code, "regionName": geo.region_name, "timeZone": geo.time_zone}
+
+
+def user_view(user: User) -> UserContent:
+    """That user."""
+    view = user_content(user).copy()
     if user.timed_out_until is not None:
         view["timedOutUntil"] = timestamp(user.timed_out_until)
     return view
 
 
-def token_view(identity: Identity) -> dict[str, object]:
-    """An access token without its secret, which nobody knows any more. `accessToken` is what deletes it."""
+def token_view(identity: Identity) -> TokenView:
+    """That token."""
     user, device = identity
     return {
         "id": device.id,
@@ -51,16 +126,16 @@ def token_view(identity: Identity) -> dict[str, object]:
     }
 
 
-def ban_view(ban: Ban) -> dict[str, object]:
-    """A banned address or network."""
+def ban_view(ban: Ban) -> BanView:
+    """That ban."""
     network = ban.network
     single = network.endswith("/128") if ":" in network else network.endswith("/32")
     address = network.rpartition("/")[0] if single else network
     return {"ipAddress": address, "notes": ban.note, "createdAt": timestamp(ban.created_at)}
 
 
-def audit_view(number: int, entry: AuditEntry) -> dict[str, object]:
-    """An act of moderation."""
+def audit_view(number: int, entry: AuditEntry) -> AuditView:
+    """That act."""
     return {
         "id": number,
         "timestamp": timestamp(entry.at),

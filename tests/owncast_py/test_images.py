@@ -9,15 +9,21 @@ import zipfile
 import zlib
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
+from functools import partial
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageSequence, PngImagePlugin
 
-from owncast_py.chat import emoji_images
-from owncast_py.chat.emoji_images import KINDS, MAX_BYTES, MAX_FRAMES, MAX_SIDE, check, clean_image, decode
-from owncast_py.chat.errors import EmojiRefused
+from owncast_py import images
+from owncast_py.errors import ImageRefused
+from owncast_py.images import EMOJI, KINDS
+
+clean_image = partial(images.clean_image, limits=EMOJI)
+check = partial(images.check, limits=EMOJI)
+decode = partial(images.decode, limits=EMOJI)
 
 MARK = b"<script>alert('mark')</script>"
 COLORS = ((200, 10, 20), (10, 200, 20), (10, 20, 200))
@@ -171,7 +177,7 @@ def test_a_photograph_with_a_second_picture_is_a_jpeg() -> None:
 )
 def test_svg_is_refused_for_what_it_is(data: bytes) -> None:
     for judge in (clean_image, check):
-        with pytest.raises(EmojiRefused, match="SVG"):
+        with pytest.raises(ImageRefused, match="SVG"):
             judge(data)
 
 
@@ -193,18 +199,18 @@ def test_svg_is_refused_for_what_it_is(data: bytes) -> None:
     ],
 )
 def test_what_is_no_image_that_may_be(data: bytes) -> None:
-    with pytest.raises(EmojiRefused, match="no image that can be read"):
+    with pytest.raises(ImageRefused, match="no image that can be read"):
         clean_image(data)
 
 
 def test_sizes_at_their_limits_and_beyond() -> None:
-    assert clean_image(saved("PNG", picture(size=(MAX_SIDE, MAX_SIDE))))
-    for size in ((MAX_SIDE + 1, 1), (1, MAX_SIDE + 1)):
+    assert clean_image(saved("PNG", picture(size=(EMOJI.max_side, EMOJI.max_side))))
+    for size in ((EMOJI.max_side + 1, 1), (1, EMOJI.max_side + 1)):
         for judge in (clean_image, check):
-            with pytest.raises(EmojiRefused, match="pixels"):
+            with pytest.raises(ImageRefused, match="pixels"):
                 judge(saved("PNG", picture(size=size)))
-    with pytest.raises(EmojiRefused, match="an emoji can have 1000"):
-        clean_image(saved("PNG") + bytes(MAX_BYTES))
+    with pytest.raises(ImageRefused, match="an emoji can have 1000"):
+        clean_image(saved("PNG") + bytes(EMOJI.max_bytes))
 
 
 def chunk(name: bytes, data: bytes) -> bytes:
@@ -216,7 +222,7 @@ def test_decompression_bombs_are_not_decompressed(monkeypatch: pytest.MonkeyPatc
         raise AssertionError("the pixels were decoded")
 
     monkeypatch.setattr(PngImagePlugin.PngImageFile, "load", loaded)
-    for side in (MAX_SIDE + 1, 12_000, 60_000, 2**31 - 1):
+    for side in (EMOJI.max_side + 1, 12_000, 60_000, 2**31 - 1):
         header = struct.pack(">IIBBBBB", side, side, 1, 0, 0, 0, 0)
         bomb = (
             b"\x89PNG\r\n\x1a\n"
@@ -225,14 +231,14 @@ def test_decompression_bombs_are_not_decompressed(monkeypatch: pytest.MonkeyPatc
             + chunk(b"IEND", b"")
         )
         for judge in (clean_image, check):
-            with pytest.raises(EmojiRefused):
+            with pytest.raises(ImageRefused):
                 judge(bomb)
 
 
 def test_text_that_unpacks_without_end_is_refused() -> None:
     bomb = chunk(b"zTXt", b"a\0\0" + zlib.compress(bytes(20_000_000), 9))
     data = saved("PNG")
-    with pytest.raises(EmojiRefused):
+    with pytest.raises(ImageRefused):
         clean_image(data[:33] + bomb + data[33:])
 
 
@@ -241,21 +247,19 @@ def test_animations_at_their_limits_and_beyond(monkeypatch: pytest.MonkeyPatch) 
         more = [picture((index % 256, index // 256, 0), (2, 2)) for index in range(1, frames)]
         return saved("GIF", picture((0, 0, 0), (2, 2)), save_all=True, append_images=more, duration=20)
 
-    with Image.open(io.BytesIO(clean_image(moving(MAX_FRAMES)).data)) as image:
-        assert getattr(image, "n_frames", 1) == MAX_FRAMES
-    with pytest.raises(EmojiRefused, match="301 frames"):
-        clean_image(moving(MAX_FRAMES + 1))
-    monkeypatch.setattr(emoji_images, "MAX_TOTAL_PIXELS", 39)
-    with pytest.raises(EmojiRefused, match="10 frames of 2 × 2"):
-        clean_image(moving(10))
+    with Image.open(io.BytesIO(clean_image(moving(EMOJI.max_frames)).data)) as image:
+        assert getattr(image, "n_frames", 1) == EMOJI.max_frames
+    with pytest.raises(ImageRefused, match="301 frames"):
+        clean_image(moving(EMOJI.max_frames + 1))
+    with pytest.raises(ImageRefused, match="10 frames of 2 × 2"):
+        images.clean_image(moving(10), replace(EMOJI, max_total_pixels=39))
 
 
 def test_an_image_that_grows_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     noise = Image.effect_noise((128, 128), 200).convert("1")
     data = saved("PNG", noise)
-    monkeypatch.setattr(emoji_images, "MAX_BYTES", len(data))
-    with pytest.raises(EmojiRefused, match="too large"):
-        clean_image(data)
+    with pytest.raises(ImageRefused, match="too large"):
+        images.clean_image(data, replace(EMOJI, max_bytes=len(data)))
 
 
 SEEDS = (
@@ -278,14 +282,14 @@ def test_a_damaged_image_is_taken_or_refused(seed: bytes, damage: list[tuple[int
     if cut is not None:
         del data[cut % len(data) :]
     for judge in (clean_image, check):
-        with suppress(EmojiRefused):
+        with suppress(ImageRefused):
             judge(bytes(data))
 
 
 @given(st.binary(max_size=300))
 @settings(max_examples=200, deadline=None)
 def test_any_octets_are_taken_or_refused(data: bytes) -> None:
-    with pytest.raises(EmojiRefused):
+    with pytest.raises(ImageRefused):
         clean_image(data)
 
 
@@ -299,11 +303,11 @@ def test_base64_bare_and_as_a_data_url() -> None:
     "data", ["!", "data:image/png,abc", "data:image/png;base64,%%", "YQ", "ü", "data:" + ";a=b" * 10_000]
 )
 def test_what_is_no_base64(data: str) -> None:
-    with pytest.raises(EmojiRefused, match="base64"):
+    with pytest.raises(ImageRefused, match="base64"):
         decode(data)
 
 
 def test_base64_of_the_greatest_size_and_beyond() -> None:
-    assert len(decode(base64.b64encode(bytes(MAX_BYTES)).decode())) == MAX_BYTES
-    with pytest.raises(EmojiRefused, match="1000 kB"):
-        decode("data:image/png;base64," + "A" * (2 * MAX_BYTES))
+    assert len(decode(base64.b64encode(bytes(EMOJI.max_bytes)).decode())) == EMOJI.max_bytes
+    with pytest.raises(ImageRefused, match="1000 kB"):
+        decode("data:image/png;base64," + "A" * (2 * EMOJI.max_bytes))

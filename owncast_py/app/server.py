@@ -1,0 +1,318 @@
+"""Serving: the order in which everything is built, started and ended.
+
+Owns no rule. Where a part needs something of another, it is handed in here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import resource
+import signal
+import ssl
+import time
+from collections.abc import Mapping
+from contextlib import AsyncExitStack, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import TypeVar
+
+import structlog
+
+from ingest.rtmp.server import RtmpServer
+from owncast_py import check
+from owncast_py.app.kit import Kit
+from owncast_py.app.stage import Stage
+from owncast_py.app.studio import StageStudio
+from owncast_py.backup.commands import database_file
+from owncast_py.backup.errors import BackupError
+from owncast_py.backup.hourly import HourlyBackups
+from owncast_py.broadcast.record import ShowRecord
+from owncast_py.config import Config
+from owncast_py.credentials import Credentials
+from owncast_py.errors import SettingError, StartError, StorageError
+from owncast_py.foundations import Foundations, open_foundations
+from owncast_py.logs import add_secret
+from owncast_py.metrics.hardware import Hardware
+from owncast_py.metrics.prometheus import Exposition, Numbers
+from owncast_py.metrics.sampler import Sampler
+from owncast_py.metrics.samples import Kind
+from owncast_py.realtime.messages import CHAT
+from owncast_py.recent_logs import RecentLogs
+from owncast_py.services import Services, Surroundings, open_services
+from owncast_py.setting_groups import ChatSettings, Group, InstanceSettings, ListenSettings, VideoSettings
+from owncast_py.storage.database import address_of
+from transcoder import encoders, ffmpeg_binary
+from transcoder.errors import EncoderError
+from transcoder.segment_store.disk import DiskStore
+from web import openapi
+from web.api.owncast.dialect import Owncast, mount_owncast
+from web.api.owncast.server import Running
+from web.hls import Hls
+from web.hls import routes as hls_routes
+from web.hot import HotDocument
+from web.pages import load_pages
+from web.server import Host, WebServer, build_application
+
+PAGES = Path(__file__).parents[2] / "static" / "dist"
+VERSION = version("owncast-py")
+
+T = TypeVar("T")
+
+log = structlog.get_logger(__name__)
+
+
+async def run(config: Config, credentials: Credentials, logs: RecentLogs) -> None:
+    """Serves until SIGTERM or SIGINT. Raises StartError when a port is taken or a file cannot be used."""
+    _raise_descriptor_limit()
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    async with AsyncExitStack() as stack:
+        store = DiskStore(config.data_dir / "hls") if config.hls.disk else None
+        if store is not None:
+            try:
+                await store.start()
+            except OSError as error:
+                raise StartError(f"Segments cannot be kept under {config.data_dir}: {error.strerror}.") from error
+            stack.push_async_callback(store.aclose)
+        foundations = await _foundations(config, stack)
+        settings = foundations.settings
+        listen = _listening(config, settings.get(ListenSettings))
+        kit = Kit(str(config.ffmpeg_path or ""), config.data_dir / "encoders.json")
+        if not config.insists_on("ffmpeg_path"):
+            kit.path = settings.get(ListenSettings).ffmpeg_path
+        obstacles = list[str]()
+        if await kit.select(settings.get(VideoSettings).codec) is None:
+            obstacles.append("There is no working ffmpeg; run `owncast-py check` to see why.")
+        record = ShowRecord(foundations.database, _now)
+        await record.start()
+        stage = Stage(
+            config,
+            credentials,
+            kit,
+            store,
+            foundations.events,
+            video=settings.get(VideoSettings),
+            title=settings.get(InstanceSettings).title,
+            record=record,
+        )
+        await stage.start()
+        stack.push_async_callback(stage.aclose)
+        studio = StageStudio(stage, kit)
+        services = await open_services(
+            stack,
+            foundations,
+            Surroundings(
+                data_dir=config.data_dir,
+                version=VERSION,
+                status=stage.status,
+                bitrates=lambda: [variant.video_bitrate for variant in studio.variants()],
+                allow_private_targets=config.notifications.allow_private_targets,
+                directory_url=config.directory_url,
+                now=_now,
+                monotonic=time.monotonic,
+            ),
+        )
+        counts = await _measure(config, stage, services, stack)
+        await _back_up(config, stack)
+
+        host = Host(stage.viewers, lambda: obstacles, config.trusted_proxies)
+        hls = Hls(stage, stage.viewers)
+        pages = await asyncio.to_thread(load_pages, PAGES)
+        application = build_application(host, pages, hls_routes(hls))
+        running = [Running(VERSION, listen.http_host, listen.http_port, config.rtmp_host, listen.rtmp_port)]
+        documents = mount_owncast(
+            application,
+            Owncast(
+                services=services,
+                studio=studio,
+                viewers=stage.viewers,
+                exposition=Exposition(counts),
+                logs=logs,
+                credentials=credentials,
+                running=lambda: running[0],
+                insists=config.insists_on,
+                hide=add_secret,
+                page=pages.get("/index.html"),
+                now=_now,
+                monotonic=time.monotonic,
+            ),
+        )
+        openapi.mount(application, "owncast-py", VERSION)
+        hot = {
+            "/api/status": HotDocument(documents.status.body, "no-store"),
+            "/api/config": HotDocument(documents.config.body, "no-cache"),
+        }
+        web = WebServer(application, listen.http_host, listen.http_port, hls, hot)
+        await _listen(stack, web, "HTTP", listen.http_host, listen.http_port, "--http-port")
+        rtmp = RtmpServer(stage, host=config.rtmp_host, port=listen.rtmp_port)
+        await _listen(stack, rtmp, "RTMP", config.rtmp_host, listen.rtmp_port, "--rtmp-port")
+        running[0] = Running(VERSION, web.address[0], web.address[1], config.rtmp_host, rtmp.port)
+        addresses = {"http": "{}:{}".format(*web.address), "rtmp": f"{config.rtmp_host}:{rtmp.port}"}
+        if config.rtmps.enabled:
+            rtmps = RtmpServer(stage, host=config.rtmps.host, port=config.rtmps.port, tls=_tls(config))
+            await _listen(stack, rtmps, "RTMPS", config.rtmps.host, config.rtmps.port, "rtmps.port")
+            addresses["rtmps"] = f"{config.rtmps.host}:{rtmps.port}"
+        # What was made until now stays: the collector need not look at it again while media flows.
+        gc.collect()
+        gc.freeze()
+        log.info("ready", **addresses)
+        await stop.wait()
+        log.info("stopping")
+    log.info("closed", what="server", reason="asked to")
+
+
+async def _foundations(config: Config, stack: AsyncExitStack) -> Foundations:
+    """The database and what rests on it. Raises StartError when the configuration does not lead to one."""
+    configured = config.database_url.get_secret_value() if config.database_url else None
+    stream = config.stream.model_dump(include={"latency_level", "codec", "variants"})
+    seeds: dict[type[Group], Mapping[str, object]] = {
+        InstanceSettings: config.model_dump(include={"name", "title", "summary", "tags"}),
+        ChatSettings: config.chat.model_dump(),
+        VideoSettings: stream,
+    }
+    firm: dict[type[Group], Mapping[str, object]] = {
+        InstanceSettings: {name: value for name, value in seeds[InstanceSettings].items() if config.insists_on(name)},
+        ChatSettings: {name: value for name, value in seeds[ChatSettings].items() if config.insists_on("chat", name)},
+        VideoSettings: {name: value for name, value in stream.items() if config.insists_on("stream", name)},
+    }
+    try:
+        await asyncio.to_thread(config.data_dir.mkdir, parents=True, exist_ok=True)
+        foundations = await open_foundations(stack, address_of(configured, config.data_dir), seeds, _now)
+        for group, given in firm.items():
+            await foundations.settings.change(group, **given)
+    except OSError as error:
+        raise StartError(f"The data directory {config.data_dir} cannot be used: {error.strerror}.") from error
+    except (SettingError, StorageError) as error:
+        raise StartError(str(error)) from error
+    return foundations
+
+
+@dataclass(frozen=True, slots=True)
+class _Listening:
+    http_host: str
+    http_port: int
+    rtmp_port: int
+
+
+def _listening(config: Config, owner: ListenSettings) -> _Listening:
+    """Where to listen: what the environment and the command line say, then the owner, then the configuration file."""
+
+    def choose(name: str, configured: T, wanted: T | None) -> T:
+        return configured if wanted is None or config.insists_on(name) else wanted
+
+    return _Listening(
+        http_host=choose("http_host", config.http_host, owner.http_host),
+        http_port=choose("http_port", config.http_port, owner.http_port),
+        rtmp_port=choose("rtmp_port", config.rtmp_port, owner.rtmp_port),
+    )
+
+
+async def _measure(config: Config, stage: Stage, services: Services, stack: AsyncExitStack) -> Numbers:
+    """Begins to measure; what Prometheus reads of it."""
+    samples, chat = services.samples, services.chat
+    totals: dict[str, int] = {}
+
+    async def count() -> None:
+        totals["users"] = await chat.accounts.chatters()
+        totals["messages"] = await chat.channels.count(CHAT)
+
+    def newest(kind: Kind) -> float | None:
+        sample = samples.newest(kind)
+        return sample.value if sample is not None else None
+
+    counting = set[asyncio.Task[None]]()
+
+    def begin_count() -> None:
+        task = asyncio.create_task(count(), name="metrics: totals")
+        counting.add(task)
+        task.add_done_callback(counting.discard)
+
+    sampler = Sampler(
+        samples,
+        Hardware(config.data_dir),
+        viewers=lambda: stage.status().viewer_count,
+        online=lambda: stage.status().online,
+        chatters=lambda: len(chat.connections),
+        now=_now,
+        also=[services.playback.tick, begin_count],
+    )
+    await count()
+    await sampler.start()
+    stack.push_async_callback(sampler.aclose)
+    return Numbers(
+        online=lambda: stage.status().online,
+        viewers=lambda: stage.status().viewer_count,
+        chatters=lambda: len(chat.connections),
+        users=lambda: totals.get("users"),
+        messages=lambda: totals.get("messages"),
+        playback_errors=lambda: services.playback.error_count,
+        cpu=lambda: newest("cpu"),
+        memory=lambda: newest("memory"),
+        disk=lambda: newest("disk"),
+    )
+
+
+async def _back_up(config: Config, stack: AsyncExitStack) -> None:
+    """Begins to make backups, where the database is one that this program can copy."""
+    if not config.backups.enabled:
+        return
+    try:
+        file = database_file(config)
+    except BackupError as error:
+        log.info("no backups", reason=str(error))
+        return
+    backups = HourlyBackups(config.data_dir, file, _now)
+    await backups.start()
+    stack.push_async_callback(backups.aclose)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _raise_descriptor_limit() -> None:
+    """Every viewer is a file descriptor, and the usual soft limit of 1024 is soon reached."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+async def _listen(
+    stack: AsyncExitStack, server: WebServer | RtmpServer, purpose: str, host: str, port: int, option: str
+) -> None:
+    try:
+        await server.start()
+    except OSError as error:
+        raise StartError(check.describe_bind_error(error, purpose, host, port, option)) from error
+    stack.push_async_callback(server.aclose)
+
+
+def _tls(config: Config) -> ssl.SSLContext:
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    certificate, key = config.rtmps.certificate, config.rtmps.key
+    try:
+        context.load_cert_chain(str(certificate), str(key))
+    except (OSError, ssl.SSLError) as error:
+        raise StartError(
+            f"The certificate {certificate} with the key {key} cannot be used for RTMPS: {error}."
+        ) from error
+    return context
+
+
+async def probe_machine(config: Config) -> check.FfmpegReport:
+    """What `owncast-py check` says of ffmpeg: every encoder is tried anew."""
+    try:
+        binary = await ffmpeg_binary.find(str(config.ffmpeg_path or ""))
+    except EncoderError as error:
+        return check.FfmpegReport(None, problem=str(error))
+    try:
+        choice = await encoders.select(binary, config.stream.codec)
+    except EncoderError as error:
+        return check.FfmpegReport(str(binary.path), binary.version, problem=str(error))
+    trials = [check.EncoderTrial(trial.name, trial.works, trial.why) for trial in choice.tried]
+    return check.FfmpegReport(str(binary.path), binary.version, trials, choice.name, choice.warning)

@@ -1,0 +1,343 @@
+"""Delivery: one lane for each endpoint, so that none waits for another.
+
+Owns the tasks that read what is due, hand it to its delivery channel, and decide what the outcome means. Memory does
+not grow with the queue: a lane holds one small page of it. The order of a lane is that of due times, loosely kept.
+
+A lane that is down sends probes. They take the pending notifications in turn, the longest due first: one that its
+endpoint never accepts must not keep the others from being tried. A failed probe is kept among the attempts of its
+notification, of which about MAX_ATTEMPTS_KEPT remain, but costs it none of its tries and leaves its due time. The first
+success wakes the lane, and all that is pending becomes due.
+
+Half of the deliveries that may be under way at once belong to lanes that do well; those that do not, or are not known
+yet, share the other half. So many silent endpoints slow only each other.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import structlog
+
+from owncast_py.notifications.channels import DeliveryChannel, Outcome
+from owncast_py.notifications.directory import Directory
+from owncast_py.notifications.health import PROBES, Health
+from owncast_py.notifications.ledger import Bodies, Ledger
+from owncast_py.notifications.model import Attempt, Endpoint, Notification, State, Verdict
+from owncast_py.notifications.schedule import Schedule
+from owncast_py.storage import notifications as repository
+from owncast_py.storage.database import Database
+
+MAX_FLYING = 64
+"""Deliveries under way at once."""
+MAX_FLYING_OF_DOUBTFUL = MAX_FLYING // 2
+"""Of these, those of lanes that are slow, failing, or new."""
+PAGE = 50
+"""Notifications that a lane reads at once."""
+MAX_IN_HAND = 200
+"""Notifications of a lane that are under way or not written down yet."""
+MAX_DELIVERY_SECONDS = 60.0
+"""A channel that takes longer broke its word."""
+MAX_SLEEP = 900.0
+"""Seconds after which a lane looks at the clock again, as that may have been set."""
+TROUBLE_SECONDS = 5.0
+"""How long a lane waits after the database, or a fault of ours, stopped it."""
+CLOSE_SECONDS = 5.0
+"""For deliveries under way when the server stops; later ones are cut off and delivered again after the next start."""
+TRIMMED = 1 / 20
+"""The part of failed probes after which old attempts are deleted. By chance, so that each notification has its turn."""
+MAX_HASTENED = 1_000
+"""Notifications made due in one write."""
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(slots=True)
+class _Lane:
+    endpoint_id: str
+    health: Health
+    news: asyncio.Event = field(default_factory=asyncio.Event)
+    waiting: deque[Notification] = field(default_factory=deque)
+    in_hand: set[str] = field(default_factory=set)
+    flying: int = 0
+    next_due: datetime | None = None
+    """When the first one after `waiting` is due."""
+    probed: tuple[datetime, str] | None = None
+    """The place of the last probe in the order of due times."""
+    task: asyncio.Task[None] | None = None
+    deliveries: set[asyncio.Task[None]] = field(default_factory=set)
+
+
+class Lanes:
+    """Every lane of this server."""
+
+    def __init__(
+        self,
+        database: Database,
+        channels: Mapping[str, DeliveryChannel],
+        directory: Directory,
+        ledger: Ledger,
+        gone: Callable[[str], Awaitable[None]],
+        now: Callable[[], datetime],
+        monotonic: Callable[[], float],
+        chance: random.Random,
+        *,
+        schedule: Schedule,
+        probes: Sequence[float] = PROBES,
+    ) -> None:
+        """`gone` is awaited with the id of an endpoint that wants nothing any more. `now` is aware UTC."""
+        self._database = database
+        self._channels = channels
+        self._directory = directory
+        self._ledger = ledger
+        self._gone = gone
+        self._now = now
+        self._monotonic = monotonic
+        self._chance = chance
+        self._schedule = schedule
+        self._probes = probes
+        self._bodies = Bodies(database)
+        self._lanes: dict[str, _Lane] = {}
+        self._places = asyncio.Semaphore(MAX_FLYING)
+        self._doubtful_places = asyncio.Semaphore(MAX_FLYING_OF_DOUBTFUL)
+        self._closing = False
+
+    def nudge(self, endpoint_id: str) -> None:
+        """Something may be due for that endpoint."""
+        if self._closing:
+            return
+        lane = self._lanes.get(endpoint_id)
+        if lane is None:
+            lane = self._lanes[endpoint_id] = _Lane(endpoint_id, Health(self._probes))
+        lane.news.set()
+        if lane.task is None:
+            lane.task = asyncio.create_task(self._run(lane), name=f"notifications: lane {endpoint_id}")
+
+    async def renew(self, endpoint_id: str) -> None:
+        """That endpoint was changed: what was learnt about it is void, and all that is pending is due."""
+        if (lane := self._lanes.get(endpoint_id)) is not None:
+            lane.health = Health(self._probes)
+            lane.waiting.clear()
+        await self._hasten(endpoint_id)
+        self.nudge(endpoint_id)
+
+    async def halt(self, endpoint_id: str) -> None:
+        """Ends a lane at once, with what is under way."""
+        lane = self._lanes.pop(endpoint_id, None)
+        if lane is not None:
+            tasks = [*lane.deliveries, *([lane.task] if lane.task else [])]
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def aclose(self) -> None:
+        """Starts nothing more, and waits for what is under way at most CLOSE_SECONDS."""
+        self._closing = True
+        runners = [lane.task for lane in self._lanes.values() if lane.task is not None]
+        for task in runners:
+            task.cancel()
+        await asyncio.gather(*runners, return_exceptions=True)
+        deliveries = [task for lane in self._lanes.values() for task in lane.deliveries]
+        if deliveries:
+            _, late = await asyncio.wait(deliveries, timeout=CLOSE_SECONDS)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*deliveries, return_exceptions=True)
+        log.info("lanes closed: the server is stopping", lanes=len(self._lanes), under_way=len(deliveries))
+
+    # A lane's own task.
+
+    async def _run(self, lane: _Lane) -> None:
+        while True:
+            lane.news.clear()
+            try:
+                wait = await self._advance(lane)
+            except Exception:
+                log.exception("a lane is stuck for a while", endpoint=lane.endpoint_id)
+                wait = TROUBLE_SECONDS
+            if wait is None:
+                lane.task = None
+                return
+            try:
+                async with asyncio.timeout(max(0.001, min(wait, MAX_SLEEP))):
+                    await lane.news.wait()
+            except TimeoutError:
+                pass
+
+    async def _advance(self, lane: _Lane) -> float | None:
+        """Sends what may be sent now. Returns the seconds until there may be more; None when nothing is left."""
+        endpoint = self._serviceable(lane)
+        if endpoint is None:
+            return None
+        left = True
+        if not lane.waiting and self._room(lane) > 0 and len(lane.in_hand) < MAX_IN_HAND:
+            left = await self._read(lane)
+            endpoint = self._serviceable(lane)
+            if endpoint is None:
+                return None
+        while lane.waiting and self._room(lane) > 0:
+            self._send(lane, endpoint, lane.waiting.popleft())
+        if not left and not lane.in_hand and not lane.news.is_set():
+            return None
+        if (rest := lane.health.rest(self._monotonic())) > 0:
+            # By then the page may be old, and another notification more urgent.
+            lane.waiting.clear()
+            return rest
+        if self._room(lane) > 0 and lane.next_due is not None and len(lane.in_hand) < MAX_IN_HAND:
+            return (lane.next_due - self._now()).total_seconds()
+        return MAX_SLEEP
+
+    def _serviceable(self, lane: _Lane) -> Endpoint | None:
+        endpoint = self._directory.endpoints.get(lane.endpoint_id)
+        if endpoint is None or not endpoint.active or endpoint.channel not in self._channels:
+            lane.waiting.clear()
+            return None
+        return endpoint
+
+    def _room(self, lane: _Lane) -> int:
+        return 0 if lane.health.rest(self._monotonic()) > 0 else lane.health.room(lane.flying)
+
+    async def _read(self, lane: _Lane) -> bool:
+        """Fills `waiting` with what is due, or with the next probe. Returns whether anything pends."""
+        lane.next_due = None
+        async with self._database.reading() as connection:
+            if lane.health.down:
+                after, without = lane.probed, set(lane.in_hand)
+                found = await repository.page(connection, lane.endpoint_id, 1, without=without, after=after)
+                if not found and after is not None:
+                    found = await repository.page(connection, lane.endpoint_id, 1, without=without)
+                lane.probed = (found[0].due_at, found[0].id) if found else None
+                lane.waiting.extend(found)
+                return bool(found)
+            found = await repository.page(connection, lane.endpoint_id, PAGE, without=set(lane.in_hand))
+        now = self._now()
+        lane.waiting.extend(each for each in found if each.due_at <= now)
+        # Behind a full page that is all due there are likely more that are.
+        rest_due = found[-1].due_at if len(found) == PAGE else None
+        lane.next_due = next((each.due_at for each in found if each.due_at > now), rest_due)
+        return bool(found)
+
+    # One delivery.
+
+    def _send(self, lane: _Lane, endpoint: Endpoint, notification: Notification) -> None:
+        lane.flying += 1
+        lane.in_hand.add(notification.id)
+        upcoming = [each.message_id for each in lane.waiting]
+        task = asyncio.create_task(
+            self._deliver(lane, endpoint, notification, upcoming, probe=lane.health.down),
+            name=f"notifications: {notification.id}",
+        )
+        lane.deliveries.add(task)
+        task.add_done_callback(lane.deliveries.discard)
+
+    async def _deliver(
+        self, lane: _Lane, endpoint: Endpoint, notification: Notification, upcoming: Sequence[str], *, probe: bool
+    ) -> None:
+        landed = woken = gone = False
+        try:
+            async with self._ledger.places:
+                async with self._place(doubtful=not lane.health.brisk):
+                    body = await self._bodies.get(notification.message_id, upcoming)
+                    at, began = self._now(), self._monotonic()
+                    verdict = self._obstacle(notification, body, at)
+                    if verdict is None and body is not None:
+                        outcome = await self._try(endpoint, notification, body)
+                        took = self._monotonic() - began
+                        verdict = self._verdict(notification, outcome, at, took, probe=probe)
+                        woken, gone = self._note(lane, outcome, took, probe=probe), outcome.gone
+                lane.flying -= 1
+                landed = True
+                lane.news.set()
+                if verdict is not None:
+                    await self._ledger.settle(verdict)
+            if woken:
+                await self._hasten(lane.endpoint_id)
+            if gone:
+                await self._gone(lane.endpoint_id)
+        except Exception:
+            log.exception("a delivery is stuck for a while", notification=notification.id, endpoint=endpoint.id)
+            lane.health.pause(self._monotonic(), TROUBLE_SECONDS)
+        finally:
+            if not landed:
+                lane.flying -= 1
+            lane.in_hand.discard(notification.id)
+            lane.news.set()
+
+    def _obstacle(self, notification: Notification, body: bytes | None, at: datetime) -> Verdict | None:
+        """Why it is not even tried, if so."""
+        if body is None:
+            state, sentence = State.FAILED, "Its message is no more."
+        elif at >= self._schedule.deadline(notification.created_at):
+            state, sentence = State.EXPIRED, "Its time was over before it could be tried again."
+        else:
+            return None
+        attempt = Attempt(notification.id, at, 0, None, sentence, "")
+        return Verdict(notification.endpoint_id, attempt, state, notification.tries, notification.due_at)
+
+    async def _try(self, endpoint: Endpoint, notification: Notification, body: bytes) -> Outcome:
+        try:
+            async with asyncio.timeout(MAX_DELIVERY_SECONDS):
+                return await self._channels[endpoint.channel].deliver(endpoint, notification, body)
+        except TimeoutError:
+            return Outcome(error=f"The delivery took more than {MAX_DELIVERY_SECONDS:g} seconds.")
+        except Exception:
+            log.exception("a delivery channel failed", channel=endpoint.channel, notification=notification.id)
+            return Outcome(error="This server made a mistake; its log has the details.")
+
+    def _note(self, lane: _Lane, outcome: Outcome, took: float, *, probe: bool) -> bool:
+        """Learns from an outcome. Returns whether it woke the lane."""
+        if outcome.received:
+            woken = lane.health.succeeded(took)
+            if woken:
+                lane.probed = None
+                lane.waiting.clear()
+                log.info("an endpoint is back", endpoint=lane.endpoint_id)
+            return woken
+        if outcome.gone:
+            # Until it is switched off; if that fails, the next one asks again.
+            lane.health.pause(self._monotonic(), TROUBLE_SECONDS)
+        if lane.health.failed(self._monotonic(), probe=probe, retry_after=outcome.retry_after):
+            lane.waiting.clear()
+            log.warning("an endpoint takes nothing; it is probed", endpoint=lane.endpoint_id, error=outcome.error)
+        return False
+
+    def _verdict(
+        self, notification: Notification, outcome: Outcome, at: datetime, took: float, *, probe: bool
+    ) -> Verdict:
+        attempt = Attempt(notification.id, at, round(took * 1000), outcome.status, outcome.error[:2000], outcome.answer)
+        state, tries, due_at = State.PENDING, notification.tries, notification.due_at
+        if outcome.received:
+            state, tries = State.RECEIVED, tries + 1
+        elif outcome.gone:
+            state, tries = State.FAILED, tries + 1
+        elif not probe:
+            tries += 1
+            following = self._schedule.next_try(
+                notification.created_at, tries, self._now(), outcome.retry_after, self._chance.random()
+            )
+            state, due_at = (State.EXPIRED, due_at) if following is None else (state, following)
+        trim = probe and self._chance.random() < TRIMMED
+        return Verdict(notification.endpoint_id, attempt, state, tries, due_at, trim)
+
+    async def _hasten(self, endpoint_id: str) -> None:
+        moment = self._now()
+        while True:
+            number = await self._database.write(
+                lambda connection: repository.hasten(connection, endpoint_id, moment, MAX_HASTENED)
+            )
+            if number < MAX_HASTENED:
+                return
+
+    @asynccontextmanager
+    async def _place(self, *, doubtful: bool) -> AsyncIterator[None]:
+        if not doubtful:
+            async with self._places:
+                yield
+        else:
+            async with self._doubtful_places, self._places:
+                yield

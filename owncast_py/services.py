@@ -1,0 +1,128 @@
+"""The services of the application: everything that the dialects use and that is neither media nor HTTP.
+
+Owns the order in which they start and end, on top of the foundations. Each is told of the others only what it needs.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from owncast_py.branding import Branding
+from owncast_py.broadcast.session import Status
+from owncast_py.chat.chat import Chat
+from owncast_py.directory import DirectoryListing
+from owncast_py.foundations import Foundations
+from owncast_py.go_live import GoLive
+from owncast_py.metrics.geo import GeoIp
+from owncast_py.metrics.playback import Playback
+from owncast_py.metrics.samples import Samples
+from owncast_py.notifications.channels import DeliveryChannel
+from owncast_py.notifications.channels.discord import Discord
+from owncast_py.notifications.channels.posting import Poster
+from owncast_py.notifications.channels.webhook import Webhook
+from owncast_py.notifications.service import Notifications
+from owncast_py.notifications.targets import connector
+from owncast_py.outgoing import Outgoing
+from owncast_py.schedule.service import Schedule
+from owncast_py.schedule_watch import ScheduleWatch
+from owncast_py.topics import Topics
+
+GEO_FILE = "GeoLite2-City.mmdb"
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What the services know of the rest of the program."""
+
+    data_dir: Path
+    version: str
+    status: Callable[[], Status]
+    """The show as of now."""
+    bitrates: Callable[[], Sequence[int]]
+    """Those of the variants, in kbit/s."""
+    allow_private_targets: bool
+    directory_url: str
+    now: Callable[[], datetime]
+    """Aware, in UTC."""
+    monotonic: Callable[[], float]
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """All of them, started."""
+
+    foundations: Foundations
+    chat: Chat
+    notifications: Notifications
+    schedule: Schedule
+    samples: Samples
+    playback: Playback
+    geo: GeoIp
+    branding: Branding
+    directory: DirectoryListing
+    outgoing: Outgoing
+
+
+async def open_services(stack: AsyncExitStack, foundations: Foundations, around: Surroundings) -> Services:
+    """Starts everything; `stack` ends it in reverse. Raises StorageError when the database fails."""
+    settings, database, events = foundations.settings, foundations.database, foundations.events
+    user_agent = f"owncast-py/{around.version}"
+    outgoing = Outgoing(user_agent, allow_private=around.allow_private_targets)
+    await outgoing.start()
+    stack.push_async_callback(outgoing.aclose)
+    branding = Branding(around.data_dir, outgoing.image)
+    await branding.start()
+    geo = GeoIp(around.data_dir / GEO_FILE)
+    await geo.start()
+    stack.push_async_callback(geo.aclose)
+    samples = Samples(database, around.now)
+    await samples.start()
+    schedule = Schedule(database, around.now)
+    await schedule.start()
+    stack.push_async_callback(schedule.aclose)
+
+    poster = Poster(connector(around.allow_private_targets), user_agent, around.now)
+    stack.push_async_callback(poster.aclose)
+    channels: dict[str, DeliveryChannel] = {"webhook": Webhook(poster, around.now), "discord": Discord(poster)}
+    notifications = Notifications(database, channels, around.now, around.monotonic, random.Random())
+    await notifications.start()
+    stack.push_async_callback(notifications.aclose)
+
+    chat = Chat(
+        foundations, around.data_dir / "emoji", around.status, schedule.next_event, around.now, around.monotonic
+    )
+
+    def client_of(user_id: str) -> str:
+        connections = list(chat.connections.of(user_id))
+        return connections[-1].id if connections else ""
+
+    # Nothing is published before this, so nobody misses an event.
+    foundations.channels.recorder = Topics(notifications, settings, around.status, client_of)
+    await chat.start()
+    stack.push_async_callback(chat.aclose)
+    for part in (
+        GoLive(notifications, settings, events),
+        ScheduleWatch(schedule, settings, chat.posting, around.now),
+        directory := DirectoryListing(
+            settings, events, lambda: around.status().online, outgoing.post, around.directory_url
+        ),
+    ):
+        await part.start()
+        stack.push_async_callback(part.aclose)
+    return Services(
+        foundations=foundations,
+        chat=chat,
+        notifications=notifications,
+        schedule=schedule,
+        samples=samples,
+        playback=Playback(around.monotonic, around.now, around.bitrates),
+        geo=geo,
+        branding=branding,
+        directory=directory,
+        outgoing=outgoing,
+    )

@@ -1,0 +1,257 @@
+"""The other end of notifications, in tests: an HTTP server with the manners that a test picks, and an opened service.
+
+The server is written with bare streams, for it must be able to do what no HTTP library does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from house import Clock
+
+from owncast_py.notifications.channels import DeliveryChannel, Outcome
+from owncast_py.notifications.channels.posting import Poster
+from owncast_py.notifications.channels.webhook import Webhook
+from owncast_py.notifications.model import Endpoint, Notification
+from owncast_py.notifications.schedule import Schedule
+from owncast_py.notifications.service import Notifications
+from owncast_py.notifications.targets import connector
+from owncast_py.storage.database import Database
+
+PATIENCE = 30.0
+QUICK = Schedule(delays=(0.0, 0.01, 0.02))
+PROBES = (0.02, 0.05)
+
+
+@dataclass(frozen=True)
+class Request:
+    """What came."""
+
+    path: str
+    headers: Mapping[str, str]
+    body: bytes
+
+
+Manner = Callable[[Request, asyncio.StreamWriter], Awaitable[None]]
+
+
+def answering(status: int, body: bytes = b"", **headers: str) -> Manner:
+    """Answers properly; `_` in a header's name is `-`."""
+
+    async def manner(request: Request, writer: asyncio.StreamWriter) -> None:
+        lines = [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
+        head = "\r\n".join([f"HTTP/1.1 {status} Said", f"Content-Length: {len(body)}", *lines])
+        writer.write(f"{head}\r\n\r\n".encode() + body)
+
+    return manner
+
+
+def saying(raw: bytes) -> Manner:
+    """Answers with those octets and hangs up."""
+
+    async def manner(request: Request, writer: asyncio.StreamWriter) -> None:
+        writer.write(raw)
+        await writer.drain()
+        writer.close()
+
+    return manner
+
+
+async def resetting(request: Request, writer: asyncio.StreamWriter) -> None:
+    """Breaks the connection."""
+    writer.transport.abort()
+
+
+async def endless(request: Request, writer: asyncio.StreamWriter) -> None:
+    """Never stops to answer."""
+    writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
+    while not writer.is_closing():
+        writer.write(b"x" * 65536)
+        await writer.drain()
+
+
+@dataclass
+class Receiver:
+    """A server on loopback."""
+
+    manner: Manner = field(default_factory=lambda: answering(204))
+    requests: list[Request] = field(default_factory=list)
+    over: asyncio.Event = field(default_factory=asyncio.Event)
+    url: str = ""
+
+    async def hang(self, request: Request, writer: asyncio.StreamWriter) -> None:
+        """A manner: says nothing until the test is over."""
+        await self.over.wait()
+
+    @property
+    def ids(self) -> list[str]:
+        """The webhook-ids that came."""
+        return [request.headers["webhook-id"] for request in self.requests]
+
+    @property
+    def bodies(self) -> set[bytes]:
+        """The bodies that came."""
+        return {request.body for request in self.requests}
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """One connection."""
+        try:
+            while not self.over.is_set():
+                head = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
+                headers = dict(line.lower().split(": ", 1) for line in head[1:] if line)
+                body = await reader.readexactly(int(headers.get("content-length", 0)))
+                request = Request(head[0].split()[1], headers, body)
+                self.requests.append(request)
+                await self.manner(request, writer)
+                await writer.drain()
+        except (OSError, asyncio.IncompleteReadError):
+            pass
+        finally:
+            writer.close()
+
+
+@asynccontextmanager
+async def receiving(manner: Manner | None = None) -> AsyncIterator[Receiver]:
+    """A receiver that listens."""
+    receiver = Receiver(manner or answering(204))
+    running: set[asyncio.Task[None]] = set()
+    writers: set[asyncio.StreamWriter] = set()
+
+    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        running.add(task)
+        task.add_done_callback(running.discard)
+        writers.add(writer)
+        await receiver.serve(reader, writer)
+        writers.discard(writer)
+
+    server = await asyncio.start_server(connected, "127.0.0.1", 0)
+    receiver.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/hook"
+    try:
+        yield receiver
+    finally:
+        receiver.over.set()
+        server.close()
+        await server.wait_closed()
+        for writer in list(writers):
+            writer.close()
+        if running:
+            await asyncio.wait(running, timeout=PATIENCE)
+
+
+@asynccontextmanager
+async def posting(*, seconds: float = PATIENCE, answer_seconds: float = PATIENCE) -> AsyncIterator[Poster]:
+    """A poster that may call this machine."""
+    poster = Poster(connector(True), "test/1", now, head_seconds=seconds, answer_seconds=answer_seconds)
+    try:
+        yield poster
+    finally:
+        await poster.aclose()
+        await asyncio.sleep(0)
+
+
+Answer = Callable[[Endpoint, Notification, bytes], Awaitable[Outcome]]
+
+
+@dataclass
+class Channel:
+    """A delivery channel that does what the test says, and remembers."""
+
+    answer: Answer | None = None
+    delivered: list[tuple[str, str, bytes]] = field(default_factory=list)
+    """(endpoint's id, notification's id, body) each."""
+
+    async def deliver(self, endpoint: Endpoint, notification: Notification, body: bytes) -> Outcome:
+        self.delivered.append((endpoint.id, notification.id, body))
+        return await self.answer(endpoint, notification, body) if self.answer else Outcome(status=204)
+
+    def to(self, endpoint: Endpoint) -> list[bytes]:
+        """What was delivered there."""
+        return [body for endpoint_id, _, body in self.delivered if endpoint_id == endpoint.id]
+
+
+def always(outcome: Outcome) -> Answer:
+    """The same answer to everything."""
+
+    async def answer(endpoint: Endpoint, notification: Notification, body: bytes) -> Outcome:
+        return outcome
+
+    return answer
+
+
+@dataclass
+class Post:
+    """The service with the database under it."""
+
+    database: Database
+    notifications: Notifications
+    now: Callable[[], datetime]
+
+
+@asynccontextmanager
+async def opened(
+    address: str,
+    channel: DeliveryChannel | None = None,
+    *,
+    clock: Clock | None = None,
+    schedule: Schedule = QUICK,
+    probes: tuple[float, ...] = PROBES,
+) -> AsyncIterator[Post]:
+    """The service; opened twice at one address it is a restart. Without a channel it posts for real."""
+    async with posting() as poster:
+        database = Database(address)
+        await database.start()
+        try:
+            notifications = Notifications(
+                database,
+                {"webhook": channel or Webhook(poster, now)},
+                clock.now if clock else now,
+                clock.monotonic if clock else time.monotonic,
+                random.Random(7),
+                schedule=schedule,
+                probes=probes,
+            )
+            await notifications.start()
+            try:
+                yield Post(database, notifications, clock.now if clock else now)
+            finally:
+                await notifications.aclose()
+        finally:
+            await database.aclose()
+
+
+async def queue(post: Post, topic: str, bodies: list[bytes]) -> None:
+    """Records many events in one transaction."""
+    events = [(topic, post.now(), body) for body in bodies]
+    await post.database.write(lambda connection: post.notifications.record(connection, events))
+    post.notifications.wake()
+
+
+async def until(condition: Callable[[], bool | Awaitable[bool]]) -> None:
+    """Returns once that is so."""
+    async with asyncio.timeout(PATIENCE):
+        while True:
+            answer = condition()
+            if answer if isinstance(answer, bool) else await answer:
+                return
+            await asyncio.sleep(0.005)
+
+
+async def quiet(post: Post) -> None:
+    """Returns once nothing pends."""
+
+    async def empty() -> bool:
+        return await post.notifications.pending_count() == 0
+
+    await until(empty)
+
+
+def now() -> datetime:
+    return datetime.now(UTC)

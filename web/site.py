@@ -1,0 +1,261 @@
+"""The page as one server shows it: its head for link previews, its policy, its embeds, and what the owner adds to it.
+
+Owns `/`, `/embed/*`, `/robots.txt`, `/customjavascript`, `/customstyles`, `/public/*` and oEmbed. The page itself is
+what Vite built; here it gets a title, a nonce and the links to what the owner wrote. A media player that opens `/` is
+sent to the stream.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+import secrets
+from collections.abc import Callable, Sequence
+from urllib.parse import urlsplit
+
+from aiohttp import web
+from pydantic import Field
+from typing_extensions import TypedDict
+
+from owncast_py.branding import Branding
+from owncast_py.setting_groups import AppearanceSettings, InstanceSettings, ListenSettings, VideoSettings
+from owncast_py.settings import Settings
+from web.addresses import VIEWER_COOKIE, origin
+from web.body import Query
+from web.operations import Api, Call, Media, Operation, Wrapper
+from web.pages import MISSING, Page
+
+PLAYERS = re.compile(
+    r"\b(?:vlc|libvlc|mpv|libmpv|lavf|ffmpeg|ffplay|gstreamer|applecoremedia|kodi|xbmc|stagefright|exoplayer|roku|"
+    r"itunes|mplayer|quicktime|streamlink|avpro|winamp|foobar2000|libquvi|nsplayer)\b",
+    re.IGNORECASE,
+)
+"""Programs that play a stream and show no page, by a word of how they call themselves."""
+STREAM = "/hls/stream.m3u8"
+WIDTH, HEIGHT = 1280, 720
+"""Pixels of an embedded player whose size nobody says."""
+MAX_SIZE = 10_000
+
+_SCRIPT = re.compile(rb"<script\b")
+_TITLE = re.compile(rb"<title>.*?</title>", re.DOTALL)
+_DESCRIPTION = re.compile(rb'\s*<meta name="description"[^>]*>')
+_HEAD_END = b"</head>"
+
+
+class EmbedQuery(Query):
+    """The page to embed, and how large it may be."""
+
+    url: str = Field("", max_length=1_000)
+    format: str = Field("json", max_length=10)
+    maxwidth: int = Field(WIDTH, ge=1, le=MAX_SIZE)
+    maxheight: int = Field(HEIGHT, ge=1, le=MAX_SIZE)
+
+
+class Embed(TypedDict):
+    """oEmbed 1.0 §2.3.4.2: a player to put into a page."""
+
+    version: str
+    type: str
+    provider_name: str
+    provider_url: str
+    title: str
+    thumbnail_url: str
+    thumbnail_width: int
+    thumbnail_height: int
+    html: str
+    width: int
+    height: int
+
+
+class Site:
+    """The page and what belongs to it."""
+
+    def __init__(
+        self,
+        page: Page | None,
+        settings: Settings,
+        branding: Branding,
+        online: Callable[[], bool],
+        wrapper: Wrapper,
+    ) -> None:
+        """`page` is the built page; None until it is built."""
+        self._page = page
+        self._settings = settings
+        self._branding = branding
+        self._online = online
+        self._wrapper = wrapper
+        self._head_for: tuple[object, ...] = ()
+        self._head = b""
+
+    def operations(self) -> list[Operation]:
+        """All of them."""
+        page = Media("text/html", "The page.")
+        text = Media("text/plain", "The file.")
+        api = Api("Site", self._wrapper)
+        api.add("GET", "/", self._index, media=page)
+        api.add("GET", "/embed/video", self._embed, media=page)
+        api.add("GET", "/embed/chat/readonly", self._embed, media=page)
+        api.add("GET", "/embed/chat/readwrite", self._embed, media=page)
+        api.add("GET", "/embed/chat", self._embed_chat, media=page)
+        api.add("GET", "/api/oembed", self._oembed)
+        api.add("GET", "/robots.txt", self._robots, media=text)
+        api.add("GET", "/customjavascript", self._script, media=Media("text/javascript", "The owner's JavaScript."))
+        api.add("GET", "/customstyles", self._styles, media=Media("text/css", "The owner's CSS and colours."))
+        api.add("GET", "/public/{path:.*}", self._public, media=Media("application/octet-stream", "The file."))
+        return api.operations
+
+    # The page.
+
+    async def _index(self, call: Call[None]) -> web.Response:
+        """The page to watch and to chat; a media player is sent to the stream instead."""
+        if PLAYERS.search(call.request.headers.get("User-Agent", "")):
+            raise web.HTTPTemporaryRedirect(STREAM)
+        return self._respond(call.request, framed_by="'self'")
+
+    async def _embed(self, call: Call[None]) -> web.Response:
+        """The player, or the chat, to put into pages of other sites."""
+        return self._respond(call.request, framed_by="*")
+
+    async def _embed_chat(self, _call: Call[None]) -> web.Response:
+        """The chat to read, where 0.0.7 had it."""
+        raise web.HTTPTemporaryRedirect("/embed/chat/readonly")
+
+    def _respond(self, request: web.Request, framed_by: str) -> web.Response:
+        if self._page is None:
+            return web.Response(status=503, text=MISSING, headers={"Cache-Control": "no-store", "Retry-After": "30"})
+        nonce = secrets.token_urlsafe(16)
+        body = self._head_filled(request).replace(b"<script", f'<script nonce="{nonce}"'.encode())
+        headers = {
+            "Content-Security-Policy": policy(nonce, framed_by, self._media_origins(), self._socket_origins()),
+            "Referrer-Policy": "strict-origin-when-cross-origin",
+            "Cache-Control": "no-store",
+        }
+        response = web.Response(body=body, content_type="text/html", charset="utf-8", headers=headers)
+        if VIEWER_COOKIE not in request.cookies:
+            # Tells two browsers behind one address apart; gone when the browser closes, and readable by no script.
+            response.set_cookie(VIEWER_COOKIE, secrets.token_urlsafe(12), httponly=True, samesite="Lax")
+        response.enable_compression()
+        return response
+
+    def _media_origins(self) -> list[str]:
+        """Where media comes from beside this server."""
+        endpoint = self._settings.get(VideoSettings).serving_endpoint
+        return ["{0.scheme}://{0.netloc}".format(urlsplit(endpoint))] if endpoint else []
+
+    def _socket_origins(self) -> list[str]:
+        """Where the chat's socket leads, unless it is here."""
+        host = self._settings.get(ListenSettings).socket_host
+        return [host] if "://" in host else [f"ws://{host}", f"wss://{host}"] if host else []
+
+    def _head_filled(self, request: web.Request) -> bytes:
+        """The page with its head for this server, made anew when a setting or the address has changed."""
+        assert self._page is not None  # noqa: S101 - the caller has looked
+        instance, looks = self._settings.get(InstanceSettings), self._settings.get(AppearanceSettings)
+        where = instance.server_url or origin(request)
+        source = (instance, looks, where, self._online())
+        if source != self._head_for:
+            title = f"{instance.title} · {instance.name}" if instance.title else instance.name
+            body = _TITLE.sub(lambda _: f"<title>{html.escape(title)}</title>".encode(), self._page.body, count=1)
+            body = _DESCRIPTION.sub(b"", body, count=1)
+            head = self._meta(instance, where, title) + _additions(looks)
+            self._head = body.replace(_HEAD_END, head.encode() + _HEAD_END, 1)
+            self._head_for = source
+        return self._head
+
+    def _meta(self, instance: InstanceSettings, where: str, title: str) -> str:
+        """OpenGraph (ogp.me), Twitter's cards and oEmbed's discovery."""
+        picture = f"{where}/thumbnail.jpg" if self._online() else f"{where}/logo/external"
+        named = {"description": instance.summary, "twitter:card": "player" if self._online() else "summary"}
+        named["twitter:player"], named["twitter:image"] = f"{where}/embed/video", picture
+        if instance.disable_search_indexing:
+            named["robots"] = "noindex, nofollow"
+        properties = {
+            "og:title": title,
+            "og:site_name": instance.name,
+            "og:url": where,
+            "og:description": instance.summary,
+            "og:type": "video.other",
+            "og:image": picture,
+            "og:video": f"{where}{STREAM}",
+            "og:video:type": "application/x-mpegURL",
+        }
+        discovery = f"{where}/api/oembed?url={where}"
+        return "".join(
+            [
+                *(f'<meta name="{name}" content="{html.escape(text)}">' for name, text in named.items() if text),
+                *(f'<meta property="{name}" content="{html.escape(text)}">' for name, text in properties.items()),
+                f'<link rel="alternate" type="application/json+oembed" href="{html.escape(discovery)}">',
+            ]
+        )
+
+    async def _oembed(self, call: Call[EmbedQuery]) -> Embed:
+        """How to put the player into another page (oEmbed 1.0)."""
+        if call.input.format != "json":
+            raise web.HTTPNotImplemented(text="Only the format json is answered.")
+        instance = self._settings.get(InstanceSettings)
+        where = instance.server_url or origin(call.request)
+        width = min(call.input.maxwidth, WIDTH, call.input.maxheight * WIDTH // HEIGHT)
+        height = width * HEIGHT // WIDTH
+        source = html.escape(f"{where}/embed/video")
+        return {
+            "version": "1.0",
+            "type": "video",
+            "provider_name": instance.name,
+            "provider_url": where,
+            "title": instance.title or instance.name,
+            "thumbnail_url": f"{where}/thumbnail.jpg" if self._online() else f"{where}/logo/external",
+            "thumbnail_width": WIDTH,
+            "thumbnail_height": HEIGHT,
+            "html": f'<iframe src="{source}" width="{width}" height="{height}" allowfullscreen></iframe>',
+            "width": width,
+            "height": height,
+        }
+
+    # What the owner adds.
+
+    async def _robots(self, _call: Call[None]) -> web.Response:
+        """What search engines may look at."""
+        hidden = self._settings.get(InstanceSettings).disable_search_indexing
+        rules = "User-agent: *\nDisallow: /\n" if hidden else "User-agent: *\nDisallow: /api/\nDisallow: /hls/\n"
+        return web.Response(text=rules, headers={"Cache-Control": "public, max-age=300"})
+
+    async def _script(self, _call: Call[None]) -> web.Response:
+        """The owner's JavaScript, which the page runs."""
+        text = self._settings.get(AppearanceSettings).custom_javascript
+        return web.Response(text=text, content_type="text/javascript", headers={"Cache-Control": "no-cache"})
+
+    async def _styles(self, _call: Call[None]) -> web.Response:
+        """The owner's colours and CSS, which the page uses."""
+        looks = self._settings.get(AppearanceSettings)
+        variables = "".join(f"--{name}:{value};" for name, value in looks.variables.items())
+        text = (f":root{{{variables}}}\n" if variables else "") + looks.custom_styles
+        return web.Response(text=text, content_type="text/css", headers={"Cache-Control": "no-cache"})
+
+    async def _public(self, call: Call[None]) -> web.Response:
+        """A file that the owner put into `public/` in the data directory."""
+        file = await self._branding.public_file(call.part("path"))
+        if file is None:
+            raise web.HTTPNotFound(text="There is no such file.")
+        etag = f'"{file.etag}"'
+        headers = {"Cache-Control": "public, max-age=300", "ETag": etag, "Content-Type": file.content_type}
+        if call.request.headers.get("If-None-Match") == etag:
+            return web.Response(status=304, headers=headers)
+        return web.Response(body=file.data, headers=headers)
+
+
+def policy(nonce: str, framed_by: str, media: Sequence[str], sockets: Sequence[str]) -> str:
+    """The page's Content-Security-Policy (CSP level 3): no script runs that the page does not name."""
+    origins = " ".join(["", *media])
+    return (
+        f"default-src 'self'; script-src 'self' 'nonce-{nonce}'; connect-src 'self'{' '.join(['', *media, *sockets])}; "
+        # hls.js feeds media through blob: URLs and demuxes in a worker that it makes from one.
+        f"media-src 'self' blob:{origins}; worker-src 'self' blob:; "
+        # What the owner writes below the video may show pictures from elsewhere.
+        "img-src 'self' data: blob: https:; "
+        f"object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors {framed_by}"
+    )
+
+
+def _additions(looks: AppearanceSettings) -> str:
+    styles = '<link rel="stylesheet" href="/customstyles">' if looks.custom_styles or looks.variables else ""
+    return styles + ('<script src="/customjavascript" defer></script>' if looks.custom_javascript else "")
