@@ -26,6 +26,9 @@ from web.pages import accepts_gzip
 MAX_HEAD = 8 * 1024
 """A longer request head is aiohttp's to refuse."""
 
+MAX_FIELDS = 60
+"""A request with more headers is aiohttp's to judge."""
+
 MAX_PIPELINED = 64 * 1024
 """Bytes that may wait behind a request that is not answered yet; a connection with more is closed."""
 
@@ -74,6 +77,8 @@ class _Head:
             self._fields[name.lower()] = value.strip()
         fields = self._fields
         self.takes_gzip = accepts_gzip(fields.get("accept-encoding", ""))
+        if len(fields) > MAX_FIELDS:
+            raise ValueError("more headers than there are uses for")
         self.closes = "close" in fields.get("connection", "").lower()
         # A body, an upgrade, an expectation, no host: all this is beyond the short way.
         self.unusual = "host" not in fields or not fields.keys().isdisjoint(

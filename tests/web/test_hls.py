@@ -41,6 +41,14 @@ class Theatre:
 
     on_air: LiveWindow | None
     viewers: list[str] = field(default_factory=list)
+    described: dict[str, tuple[str, str]] = field(default_factory=dict)
+
+    def touch(self, viewer_id: str) -> bool:
+        self.viewers.append(viewer_id)
+        return viewer_id not in self.viewers[:-1]
+
+    def describe(self, viewer_id: str, address: str, user_agent: str) -> None:
+        self.described[viewer_id] = address, user_agent
 
     def window(self) -> LiveWindow | None:
         return self.on_air
@@ -74,7 +82,7 @@ def filled(until: tuple[int, int] = (6, 2), **options: int | None) -> tuple[Live
         for position in range(until[0] * 4 + until[1]):
             add(rendition, position // 4, position % 4)
     theatre = Theatre(window)
-    return window, Hls(theatre, theatre.viewers.append), theatre
+    return window, Hls(theatre, theatre), theatre
 
 
 def ask(hls: Hls, target: str, headers: Mapping[str, str] | None = None) -> Answer | Pending | Stored:
@@ -229,7 +237,7 @@ def test_delta_updates() -> None:
 
 def test_offline_and_the_end() -> None:
     theatre = Theatre(None)
-    hls = Hls(theatre, theatre.viewers.append)
+    hls = Hls(theatre, theatre)
     for target in ("/hls/stream.m3u8", "/hls/0/stream.m3u8", "/hls/0/abcd-1.m4s", "/hls/nothing"):
         assert answered(hls, target) is OFFLINE
     window, hls, theatre = filled()
@@ -250,7 +258,7 @@ def test_offline_and_the_end() -> None:
 def test_a_show_that_is_just_starting_is_waited_for() -> None:
     window = live()
     theatre = Theatre(window)
-    hls = Hls(theatre, theatre.viewers.append)
+    hls = Hls(theatre, theatre)
     whole = ask(hls, "/hls/stream.m3u8")
     media = ask(hls, "/hls/0/stream.m3u8")
     assert isinstance(whole, Pending)
@@ -316,7 +324,7 @@ def test_a_manifest_does_not_wait_for_what_was_given_up() -> None:
     window = live()
     window.variants = (*window.variants, Variant("Sound", None, 1))
     theatre = Theatre(window)
-    hls = Hls(theatre, theatre.viewers.append)
+    hls = Hls(theatre, theatre)
     for number in range(4):
         add(window.renditions[1], 0, number)
     assert isinstance(ask(hls, "/hls/stream.mpd"), Pending)

@@ -20,7 +20,7 @@ async def test_status_offline_and_live(connect: Connect, world: object) -> None:
     client = await connect()
     async with client.get("/api/status") as response:
         assert response.status == 200
-        assert response.headers["Content-Type"] == "application/json"
+        assert response.headers["Content-Type"] == "application/json; charset=utf-8"
         assert response.headers["Access-Control-Allow-Origin"] == "*"
         assert response.headers["Cache-Control"] == "no-store"
         assert await response.json() == {
@@ -33,6 +33,7 @@ async def test_status_offline_and_live(connect: Connect, world: object) -> None:
             "sessionMaxViewerCount": 0,
             "versionNumber": "0.1.0",
             "streamTitle": "",
+            "scheduledEvent": None,
         }
     vars(world)["status"] = LIVE
     async with client.get("/api/status") as response:
@@ -58,20 +59,3 @@ def test_a_status_is_rendered_once_per_change_and_second() -> None:
     assert b'"viewerCount":8' in third
     assert b'"online":true' in third
     assert document.body() is third
-
-
-async def test_config_describes_the_instance(connect: Connect) -> None:
-    client = await connect()
-    async with client.get("/api/config") as response:
-        assert await response.json() == {
-            "name": "Tea",
-            "summary": "Kettles, live",
-            "logo": "",
-            "tags": ["tea", "water"],
-            "socialHandles": [],
-            "extraPageContent": "",
-            "version": "owncast-py v0.1.0",
-            "chatDisabled": False,
-            "maxSocketPayloadSize": 2048,
-            "slowModeSeconds": 0,
-        }

@@ -196,9 +196,16 @@ class NothingOnAir:
     async def stored(self, key: str) -> None:
         return None
 
+    def touch(self, viewer_id: str) -> bool:
+        return False
+
+    def describe(self, viewer_id: str, address: str, user_agent: str) -> None:
+        raise AssertionError(viewer_id)
+
 
 def nothing_on_air() -> Hls:
-    return Hls(NothingOnAir(), lambda _viewer: None)
+    nothing = NothingOnAir()
+    return Hls(nothing, nothing)
 
 
 async def test_a_taken_port_raises_and_leaves_nothing() -> None:

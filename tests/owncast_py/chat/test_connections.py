@@ -42,8 +42,9 @@ def told(heard: list[Delivery]) -> list[tuple[str, object]]:
     for message in heard:
         if isinstance(message, Message):
             document = content.load(message)
-            user = document.get("user")
-            found.append((message.name, user["displayName"] if isinstance(user, dict) else document["body"]))
+            users = document.get("users", [document["user"]] if "user" in document else [])
+            assert isinstance(users, list)
+            found.append((message.name, ", ".join(user["displayName"] for user in users) or document["body"]))
     return found
 
 
@@ -87,13 +88,14 @@ async def test_many_at_once_are_told_together(home: House, clock: Clock) -> None
     assert told(heard) == [
         *(("joined", f"P{number}") for number in range(LINES_PER_SECOND)),
         ("joined", f"P{LINES_PER_SECOND}, P{LINES_PER_SECOND + 1} and 12 others joined."),
+        ("joined", ", ".join(f"P{number}" for number in range(LINES_PER_SECOND, LINES_PER_SECOND + 14))),
     ]
     heard.clear()
     for connection in connections[:7]:
         await home.chat.connections.part(connection)
     clock.turn(PART_DELAY)
     await home.chat.connections.tick()
-    assert told(heard)[LINES_PER_SECOND:] == [("parted", "P5 and P6 left.")]
+    assert told(heard)[LINES_PER_SECOND:] == [("parted", "P5 and P6 left."), ("parted", "P5, P6")]
 
 
 async def test_joins_can_be_kept_quiet_and_those_of_the_disabled_are(home: House) -> None:

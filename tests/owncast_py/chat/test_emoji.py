@@ -15,6 +15,7 @@ from structlog.testing import capture_logs
 from owncast_py.chat import emoji as emoji_module
 from owncast_py.chat.emoji import EmojiStore, clean_name
 from owncast_py.chat.errors import EmojiRefused
+from owncast_py.errors import ImageRefused
 
 
 def image(kind: str = "PNG", color: int = 0) -> bytes:
@@ -143,7 +144,7 @@ def test_names_that_can_be_had(text: str, name: str) -> None:
 async def test_what_is_no_image_is_not_kept(store: EmojiStore, tmp_path: Path, data: str) -> None:
     await store.add("party", upload())
     for name in ("party", "other"):
-        with pytest.raises(EmojiRefused):
+        with pytest.raises(ImageRefused):
             await store.add(name, data)
     assert files(tmp_path) == ["emoji/party.png"]
     assert list(store.urls) == ["party"]
