@@ -18,7 +18,7 @@ import asyncio
 import random
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -109,7 +109,8 @@ class Lanes:
 
     def nudge(self, endpoint_id: str) -> None:
         """Something may be due for that endpoint."""
-        if self._closing:
+        endpoint = self._directory.endpoints.get(endpoint_id)
+        if self._closing or endpoint is None or not endpoint.active:
             return
         lane = self._lanes.get(endpoint_id)
         if lane is None:
@@ -171,17 +172,15 @@ class Lanes:
 
     async def _advance(self, lane: _Lane) -> float | None:
         """Sends what may be sent now. Returns the seconds until there may be more; None when nothing is left."""
-        endpoint = self._serviceable(lane)
-        if endpoint is None:
+        if self._serviceable(lane) is None:
             return None
         left = True
         if not lane.waiting and self._room(lane) > 0 and len(lane.in_hand) < MAX_IN_HAND:
             left = await self._read(lane)
-            endpoint = self._serviceable(lane)
-            if endpoint is None:
+            if self._serviceable(lane) is None:
                 return None
         while lane.waiting and self._room(lane) > 0:
-            self._send(lane, endpoint, lane.waiting.popleft())
+            self._send(lane, lane.waiting.popleft())
         if not left and not lane.in_hand and not lane.news.is_set():
             return None
         if (rest := lane.health.rest(self._monotonic())) > 0:
@@ -224,25 +223,27 @@ class Lanes:
 
     # One delivery.
 
-    def _send(self, lane: _Lane, endpoint: Endpoint, notification: Notification) -> None:
+    def _send(self, lane: _Lane, notification: Notification) -> None:
         lane.flying += 1
         lane.in_hand.add(notification.id)
         upcoming = [each.message_id for each in lane.waiting]
         task = asyncio.create_task(
-            self._deliver(lane, endpoint, notification, upcoming, probe=lane.health.down),
+            self._deliver(lane, notification, upcoming, probe=lane.health.down),
             name=f"notifications: {notification.id}",
         )
         lane.deliveries.add(task)
         task.add_done_callback(lane.deliveries.discard)
 
-    async def _deliver(
-        self, lane: _Lane, endpoint: Endpoint, notification: Notification, upcoming: Sequence[str], *, probe: bool
-    ) -> None:
+    async def _deliver(self, lane: _Lane, notification: Notification, upcoming: Sequence[str], *, probe: bool) -> None:
         landed = woken = gone = False
         try:
-            async with self._ledger.places:
+            async with AsyncExitStack() as until_settled:
                 async with self._place(doubtful=not lane.health.brisk):
+                    await until_settled.enter_async_context(self._ledger.places)
                     body = await self._bodies.get(notification.message_id, upcoming)
+                    endpoint = self._serviceable(lane)
+                    if endpoint is None:
+                        return
                     at, began = self._now(), self._monotonic()
                     verdict = self._obstacle(notification, body, at)
                     if verdict is None and body is not None:
@@ -260,7 +261,7 @@ class Lanes:
             if gone:
                 await self._gone(lane.endpoint_id)
         except Exception:
-            log.exception("a delivery is stuck for a while", notification=notification.id, endpoint=endpoint.id)
+            log.exception("a delivery is stuck for a while", notification=notification.id, endpoint=lane.endpoint_id)
             lane.health.pause(self._monotonic(), TROUBLE_SECONDS)
         finally:
             if not landed:

@@ -5,7 +5,8 @@ const REQUEST_TIMEOUT_MS = 10_000;
 
 export interface Status {
   online: boolean;
-  viewerCount: number;
+  /** null where the owner hides it. */
+  viewerCount: number | null;
   /** ms since the epoch, by the server's clock; null when there was none. */
   lastConnectTime: number | null;
   lastDisconnectTime: number | null;
@@ -19,6 +20,8 @@ export interface Config {
   logo: string;
   tags: readonly string[];
   chatDisabled: boolean;
+  /** Where the chat's socket is, if it is not where the page came from. */
+  socketHost: string;
 }
 
 /** Identifies this page's player in every request (CTA-5004 `sid`), so that viewers are counted per player. */
@@ -49,10 +52,31 @@ export async function ping(): Promise<void> {
   await request("/api/ping").catch(() => undefined);
 }
 
+/** What the player has seen since the last report. Losing one is no matter. */
+export interface PlaybackReport {
+  /** kbit/s */
+  bandwidth: number;
+  /** Seconds. */
+  latency: number;
+  errors: number;
+  /** Seconds that a segment took. */
+  downloadDuration: number;
+  qualityVariantChanges: number;
+}
+
+export async function sendReport(report: PlaybackReport): Promise<void> {
+  await fetch("/api/metrics/playback", {
+    method: "POST",
+    headers: { "Content-Type": "application/json", [SESSION_HEADER]: sessionFields },
+    body: JSON.stringify(report),
+    signal: AbortSignal.timeout(REQUEST_TIMEOUT_MS),
+  }).catch(() => undefined);
+}
+
 export function readStatus(document: Record<string, unknown>): Status {
   return {
     online: document.online === true,
-    viewerCount: count(document.viewerCount),
+    viewerCount: document.viewerCount === undefined ? null : count(document.viewerCount),
     lastConnectTime: time(document.lastConnectTime),
     lastDisconnectTime: time(document.lastDisconnectTime),
     serverTime: time(document.serverTime),
@@ -68,6 +92,7 @@ export function readConfig(document: Record<string, unknown>): Config {
     logo: text(document.logo),
     tags: tags.map(text).filter((tag) => tag !== ""),
     chatDisabled: document.chatDisabled === true,
+    socketHost: text(document.socketHostOverride),
   };
 }
 

@@ -1,5 +1,5 @@
 // The viewer page: header, player, what is to say about the stream, and the chat beside it.
-import { useEffect } from "preact/hooks";
+import { useEffect, useState } from "preact/hooks";
 import type { Config, Status } from "./api";
 import { Chat } from "./chat/chat";
 import { ago, clock, fullTime, viewers } from "./format";
@@ -8,7 +8,17 @@ import { type StatusView, useConfig, useHeartbeat, useNow, useStatus } from "./u
 
 const DEFAULT_NAME = "Live stream";
 
+/** Which part of the page is shown: all of it, or one that another site has put into a frame of its own. */
+type Frame = "page" | "video" | "chat" | "chat-readonly";
+
+function frameOf(path: string): Frame {
+  if (path === "/embed/video") return "video";
+  if (path === "/embed/chat/readonly") return "chat-readonly";
+  return path === "/embed/chat/readwrite" ? "chat" : "page";
+}
+
 export function App() {
+  const [frame] = useState(() => frameOf(location.pathname));
   const [view, refreshStatus] = useStatus();
   const config = useConfig();
   const { status } = view;
@@ -16,27 +26,42 @@ export function App() {
   const name = config?.name || DEFAULT_NAME;
   const title = status?.streamTitle || name;
   const chatting = config !== null && !config.chatDisabled;
-  useHeartbeat(online);
+  useHeartbeat(online && !frame.startsWith("chat"));
 
   useEffect(() => {
     document.title = online && title !== name ? `${title} · ${name}` : name;
   }, [online, title, name]);
 
+  const player = (
+    <Player
+      show={status ? showOf(status) : undefined}
+      title={title}
+      poster={status && posterOf(status)}
+      offline={<Offline name={name} view={view} />}
+      onEnded={refreshStatus}
+    />
+  );
+  if (frame === "video") return <main class="embedded">{player}</main>;
+  if (frame !== "page") {
+    return (
+      <main class="embedded">
+        {chatting ? (
+          <Chat host={config.socketHost} readOnly={frame === "chat-readonly"} />
+        ) : (
+          config && <p class="chat-closed">Chat is switched off.</p>
+        )}
+      </main>
+    );
+  }
   return (
     <div class="page">
       <Header name={name} logo={config?.logo ?? ""} view={view} />
       <main class="layout" data-chat={chatting}>
         <div class="stage">
-          <Player
-            show={status ? showOf(status) : undefined}
-            title={title}
-            poster={status && posterOf(status)}
-            offline={<Offline name={name} view={view} />}
-            onEnded={refreshStatus}
-          />
+          {player}
           <Details title={title} name={name} config={config} />
         </div>
-        {chatting && <Chat />}
+        {chatting && <Chat host={config.socketHost} />}
       </main>
       <p class="visually-hidden" role="status">
         {status && (online ? "The stream is live." : "The stream is offline.")}
@@ -69,7 +94,7 @@ function Header({ name, logo, view }: { name: string; logo: string; view: Status
         ) : status?.online ? (
           <>
             <span class="badge" data-kind="live">Live</span>
-            <span>{viewers(status.viewerCount)}</span>
+            {status.viewerCount !== null && <span>{viewers(status.viewerCount)}</span>}
             {status.lastConnectTime !== null && <Uptime since={status.lastConnectTime} clockOffset={view.clockOffset} />}
           </>
         ) : (

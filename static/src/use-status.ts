@@ -7,7 +7,8 @@ const ONLINE_MS = 5_000;
 /** A viewer who waits for the show to begin should not wait for the page as well. */
 const OFFLINE_MS = 2_000;
 const HIDDEN_MS = 15_000;
-const CONFIG_MS = 5 * 60_000;
+/** What the owner changes is seen by those who watch; the answer is mostly a few hundred bytes from memory. */
+const CONFIG_MS = 15_000;
 const CONFIG_RETRY_MS = 5_000;
 /** The server forgets a silent player after 20 s. */
 const HEARTBEAT_MS = 10_000;

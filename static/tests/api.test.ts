@@ -26,7 +26,7 @@ test.each([{}, { online: "yes", viewerCount: "3", lastConnectTime: 7, serverTime
   (document) => {
     expect(readStatus(document)).toEqual({
       online: false,
-      viewerCount: 0,
+      viewerCount: "viewerCount" in document ? 0 : null,
       lastConnectTime: null,
       lastDisconnectTime: null,
       serverTime: null,
@@ -46,6 +46,7 @@ test("a configuration is read, without tags that are none", () => {
     logo: "",
     tags: ["tea", "water"],
     chatDisabled: false,
+    socketHost: "",
   });
   expect(readConfig({ tags: "tea" }).tags).toEqual([]);
 });

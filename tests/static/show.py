@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import re
 import subprocess
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -18,8 +18,13 @@ from aiohttp.test_utils import TestServer
 from fake_chat import FakeChat
 
 from owncast_py.broadcast.session import State, Status
-from web.api.owncast.config import Instance
-from web.server import Services, build_application
+from owncast_py.setting_groups import ChatSettings, Group, InstanceSettings
+from web.api.owncast.config import ConfigDocument
+from web.api.owncast.status import StatusDocument
+from web.operations import mount
+from web.pages import load_pages
+from web.server import Host, build_application
+from web.site import Site
 
 DIST = Path(__file__).parents[2] / "static" / "dist"
 SEGMENT_SECONDS = 1
@@ -27,7 +32,9 @@ MEDIA_SECONDS = 60
 WINDOW = 12
 BEGAN = datetime(2026, 5, 1, 12, 0, tzinfo=UTC)
 
-INSTANCE = Instance("Tea", "Kettles, leaves and water, live from a small kitchen.", ("tea", "water"), "0.1.0")
+INSTANCE = InstanceSettings(
+    name="Tea", summary="Kettles, leaves and water, live from a small kitchen.", tags=("tea", "water")
+)
 
 _SEGMENT = re.compile(r"#EXTINF:([\d.]+),.*\n(\S+)")
 
@@ -148,34 +155,49 @@ class Show:
         if self.broken or not self._shows:
             raise web.HTTPNotFound
 
-    def touch(self, viewer_id: str) -> None:
+    def touch(self, viewer_id: str) -> bool:
         """A heartbeat; `asked` holds the id that the web made of it."""
         self.asked.append(("/api/ping", viewer_id))
+        return False
+
+    def describe(self, viewer_id: str, address: str, user_agent: str) -> None:
+        """Nobody asks who watches here."""
 
 
 def _m3u8(text: str) -> web.Response:
     return web.Response(text=text, content_type="application/vnd.apple.mpegurl", headers={"Cache-Control": "no-cache"})
 
 
+class FixedSettings:
+    """Settings that nobody changes."""
+
+    def __init__(self, *groups: Group) -> None:
+        self._groups = {type(group): group for group in groups}
+
+    def get(self, group: type[Group]) -> Group:
+        return self._groups.get(group) or group()
+
+
 def serve(show: Show) -> TestServer:
     """The real application with the real pages, on a free port of loopback; chat is off."""
-    return TestServer(build_application(_services(show, replace(INSTANCE, chat_disabled=True)), show.routes()))
+    return TestServer(_application(show, show.routes(), chat_disabled=True))
 
 
 def serve_chat(chat: FakeChat) -> TestServer:
     """The same while offline, with a chat."""
     show = Show(Path("/nonexistent"))
-    return TestServer(build_application(_services(show, INSTANCE), [*show.routes(), *chat.routes()]))
+    return TestServer(_application(show, [*show.routes(), *chat.routes()], chat_disabled=False))
 
 
-def _services(show: Show, instance: Instance) -> Services:
-    return Services(
-        status=show.status,
-        instance=lambda: instance,
-        version=instance.version,
-        viewers=show,
-        obstacles=list,
-        now=show.now,
-        trusted_proxies=[],
-        pages=DIST,
+def _application(show: Show, routes: list[web.RouteDef], *, chat_disabled: bool) -> web.Application:
+    pages = load_pages(DIST)
+    application = build_application(Host(show, list, []), pages, routes)
+    settings = FixedSettings(INSTANCE, ChatSettings(disabled=chat_disabled))
+    parts = (
+        StatusDocument(show.status, show.now, "0.1.0"),
+        ConfigDocument(settings, "0.1.0"),
+        Site(pages["/index.html"], settings, None, lambda: show.online, lambda handler: handler),
     )
+    for part in parts:
+        mount(application, part.operations())
+    return application

@@ -17,17 +17,24 @@ const DENIED = {
   full: "Chat is full; reload the page to try again.",
 };
 
-export function Chat() {
+interface Props {
+  /** Where the socket is; "" means here. */
+  host: string;
+  /** Whether there is nothing to write in. */
+  readOnly?: boolean;
+}
+
+export function Chat({ host, readOnly = false }: Props) {
   const [state, tell] = useReducer(reduce, initialState);
   const [replyTo, setReplyTo] = useState<ChatMessage | null>(null);
   const [problem, setProblem] = useState("");
   const connection = useRef<Connection | null>(null);
 
   useEffect(() => {
-    const opened = new Connection(tell);
+    const opened = new Connection(tell, host);
     connection.current = opened;
     return () => opened.close();
-  }, []);
+  }, [host]);
 
   const send = (object: Record<string, unknown>) => connection.current?.send(object) ?? false;
 
@@ -53,7 +60,7 @@ export function Chat() {
     <section class="chat" aria-label="Chat">
       <header class="chat-header">
         <h2>Chat</h2>
-        {state.me && <Identity me={state.me} send={send} />}
+        {state.me && !readOnly && <Identity me={state.me} send={send} />}
       </header>
       {state.pinned && (
         <div class="chat-pinned">
@@ -67,7 +74,7 @@ export function Chat() {
         </p>
       )}
       <Closed state={state} />
-      {!state.denied && (
+      {!state.denied && !readOnly && (
         <Composer
           state={state}
           replyTo={replyTo}

@@ -17,7 +17,11 @@ export class Connection {
   private registered = false;
   private readonly backoff = new Backoff();
 
-  constructor(private readonly tell: (event: ChatEvent) => void) {
+  /** `host` is where the socket is, as a host or as an address; "" means where the page came from. */
+  constructor(
+    private readonly tell: (event: ChatEvent) => void,
+    private readonly host: string,
+  ) {
     void this.connect();
   }
 
@@ -60,8 +64,7 @@ export class Connection {
   }
 
   private open(token: string): void {
-    const address = new URL(`/ws?accessToken=${encodeURIComponent(token)}`, location.href);
-    address.protocol = address.protocol === "https:" ? "wss:" : "ws:";
+    const address = new URL(`/ws?accessToken=${encodeURIComponent(token)}`, socketBase(this.host));
     const socket = new WebSocket(address);
     this.socket = socket;
     let denied = false;
@@ -107,6 +110,11 @@ export class Connection {
       // The socket brings what is said from now on; what was said before comes with the next connection.
     }
   }
+}
+
+function socketBase(host: string): string {
+  if (/^wss?:\/\//.test(host)) return host;
+  return `${location.protocol === "https:" ? "wss:" : "ws:"}//${host || location.host}`;
 }
 
 async function post(path: string, document: unknown): Promise<Record<string, unknown>> {

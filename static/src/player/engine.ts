@@ -40,6 +40,8 @@ export interface Engine {
   lowLatency(): boolean;
   /** How often playback ran dry. */
   stalls(): number;
+  /** kbit/s that come in, and the seconds that the last segment took; 0 where it is unknown. */
+  throughput(): { bandwidth: number; download: number };
 }
 
 export const AUTOMATIC = -1;

@@ -30,6 +30,7 @@ export function isSupported(): boolean {
 export class HlsEngine implements Engine {
   private readonly hls: Hls;
   private stallCount = 0;
+  private download = 0;
 
   constructor(video: HTMLVideoElement, events: EngineEvents) {
     this.hls = new Hls({
@@ -38,6 +39,9 @@ export class HlsEngine implements Engine {
     });
     this.hls.on(Hls.Events.MANIFEST_PARSED, () => events.qualities());
     this.hls.on(Hls.Events.LEVEL_SWITCHED, () => events.qualities());
+    this.hls.on(Hls.Events.FRAG_BUFFERED, (_event, { stats }) => {
+      this.download = (stats.loading.end - stats.loading.first) / 1_000;
+    });
     this.hls.on(Hls.Events.ERROR, (_event, data) => {
       if (data.details === Hls.ErrorDetails.BUFFER_STALLED_ERROR) this.stallCount += 1;
       if (data.fatal) events.trouble(troubleOf(data));
@@ -95,6 +99,10 @@ export class HlsEngine implements Engine {
 
   stalls(): number {
     return this.stallCount;
+  }
+
+  throughput(): { bandwidth: number; download: number } {
+    return { bandwidth: Math.round(this.hls.bandwidthEstimate / 1_000), download: this.download };
   }
 }
 

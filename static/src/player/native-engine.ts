@@ -76,6 +76,10 @@ export class NativeEngine implements Engine {
     return this.stallCount;
   }
 
+  throughput(): { bandwidth: number; download: number } {
+    return { bandwidth: 0, download: 0 };
+  }
+
   private onWaiting(): void {
     if (this.video.played.length && !this.video.seeking) this.stallCount += 1;
   }

@@ -168,6 +168,10 @@ export class Playback {
     return this.earlierStalls + (this.engine?.stalls() ?? 0);
   }
 
+  throughput(): { bandwidth: number; download: number } {
+    return this.engine?.throughput() ?? { bandwidth: 0, download: 0 };
+  }
+
   /** Seconds of media ahead of the playing position. */
   bufferedAhead(): number {
     const { buffered, currentTime } = this.video;

@@ -8,6 +8,7 @@ import { togglePictureInPicture, useFullScreen } from "./full-screen";
 import { Icon } from "./icons";
 import { handleKey } from "./keyboard";
 import { Playback, type Snapshot } from "./playback";
+import { reportPlayback } from "./report";
 
 const SOURCE = "/hls/stream.m3u8";
 
@@ -39,7 +40,11 @@ export function Player({ show, title, poster, offline, onEnded }: Props) {
     setPlayback(made);
     const stop = made.run();
     made.subscribe(setSnapshot);
-    return stop;
+    const stopReporting = reportPlayback(made);
+    return () => {
+      stopReporting();
+      stop();
+    };
   }, []);
 
   useEffect(() => {

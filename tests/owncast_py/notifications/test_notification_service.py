@@ -170,6 +170,26 @@ async def test_a_slow_lane_delays_no_other(address: str) -> None:
         receiver.over.set()
 
 
+async def test_many_silent_endpoints_slow_only_each_other(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ledger, "MAX_UNSETTLED", lanes.MAX_FLYING_OF_DOUBTFUL + 8)
+    monkeypatch.setattr(lanes, "CLOSE_SECONDS", 0.05)
+
+    async def answer(endpoint: Endpoint, notification: Notification, body: bytes) -> Outcome:
+        if endpoint.url == "https://silent.example/":
+            await asyncio.Event().wait()
+        return Outcome(status=200)
+
+    channel = Channel(answer)
+    async with opened(address, channel) as post:
+        proven = await hook(post, "https://quick.example/", "CHAT")
+        await queue(post, "CHAT", [b"to prove itself"])
+        await quiet(post)
+        silent = [await hook(post, "https://silent.example/", "CHAT") for _ in range(60)]
+        await queue(post, "CHAT", numbered(200))
+        await until(lambda: len(channel.to(proven)) == 201)
+        assert sum(len(channel.to(endpoint)) for endpoint in silent) <= lanes.MAX_FLYING_OF_DOUBTFUL
+
+
 async def test_so_many_at_once_and_no_more(address: str) -> None:
     under_way: Counter[str] = Counter()
     most: Counter[str] = Counter()
@@ -288,7 +308,8 @@ async def test_what_was_sent_but_not_written_down_is_sent_again_with_the_same_id
 
 
 async def test_a_database_that_refuses_for_a_while_costs_nothing(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    settle, refused = repository.settle, []
+    settle = repository.settle
+    refused: list[object] = []
 
     async def moody(connection: object, verdicts: object) -> object:
         if len(refused) < 3:
@@ -307,7 +328,8 @@ async def test_a_database_that_refuses_for_a_while_costs_nothing(address: str, m
 
 
 async def test_a_queue_that_cannot_be_read_for_a_while(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    page, refused = repository.page, []
+    page = repository.page
+    refused: list[object] = []
 
     async def moody(*given: object, **named: object) -> object:
         if len(refused) < 3:
