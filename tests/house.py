@@ -163,7 +163,7 @@ class FakeStudio:
         return "/usr/bin/ffmpeg"
 
     async def check_ffmpeg(self, path: str) -> None:
-        if not Path(path).exists():
+        if path not in ("/usr/bin/env", "/usr/bin/ffmpeg"):
             raise SettingError(f"There is no ffmpeg at {path}.")
 
 

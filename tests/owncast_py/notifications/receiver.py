@@ -8,12 +8,14 @@ from __future__ import annotations
 import asyncio
 import random
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from house import Clock
+from sqlalchemy import func, select
 
 from owncast_py.notifications.channels import DeliveryChannel, Outcome
 from owncast_py.notifications.channels.posting import Poster
@@ -23,6 +25,8 @@ from owncast_py.notifications.schedule import Schedule
 from owncast_py.notifications.service import Notifications
 from owncast_py.notifications.targets import connector
 from owncast_py.storage.database import Database
+from owncast_py.storage.tables import attempts, topic_messages
+from owncast_py.storage.tables import notifications as table
 
 PATIENCE = 30.0
 QUICK = Schedule(delays=(0.0, 0.01, 0.02))
@@ -255,3 +259,36 @@ async def quiet(post: Post) -> None:
 
 def now() -> datetime:
     return datetime.now(UTC)
+
+
+async def states(post: Post, endpoint: Endpoint) -> Counter[str]:
+    async with post.database.reading() as connection:
+        query = select(table.c.state).where(table.c.endpoint_id == endpoint.id)
+        return Counter(row.state for row in await connection.execute(query))
+
+
+async def all_ids(post: Post) -> list[str]:
+    async with post.database.reading() as connection:
+        return [row.id for row in await connection.execute(select(table.c.id).order_by(table.c.id))]
+
+
+async def rows(post: Post) -> tuple[int, int, int]:
+    """Messages, notifications, attempts."""
+    async with post.database.reading() as connection:
+        counts = [
+            (await connection.execute(select(func.count()).select_from(each))).scalar_one()
+            for each in (topic_messages, table, attempts)
+        ]
+    return counts[0], counts[1], counts[2]
+
+
+def numbered(many: int) -> list[bytes]:
+    return [b"%d" % number for number in range(many)]
+
+
+async def hook(post: Post, url: str = "https://example.org/", *topics: str) -> Endpoint:
+    return await post.notifications.create_endpoint("webhook", url, {}, topics or ["CHAT"])
+
+
+async def recorded(post: Post, number: int) -> bool:
+    return (await rows(post))[2] == number

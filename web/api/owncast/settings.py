@@ -38,6 +38,7 @@ from web.body import Input
 from web.operations import Call, Operation
 
 PREFIX = "/api/admin/config"
+MAX_PATH = 1_000
 MAX_BODY = 1_000_000
 """Octets of a page, a style sheet or a script."""
 
@@ -240,6 +241,8 @@ class SettingsApi:
             case "ffmpegpath", str():
                 if not value.strip():
                     return None
+                if len(value) > MAX_PATH or not value.isprintable():
+                    raise web.HTTPBadRequest(text=f"A path has up to {MAX_PATH} characters, and only printable ones.")
                 await self._studio.check_ffmpeg(value)
             case "webserverip", str():
                 try:
@@ -254,12 +257,11 @@ class SettingsApi:
             section, name = "chat", setter.field
         if section and self._insists(section, name):
             return ", but the environment or the command line sets it too, and wins at the next start"
+        codec = self._settings.get(VideoSettings).codec
+        if setter.field == "codec" and codec != "auto" and codec not in self._studio.codecs():
+            return "; where it does not work, another is used and the log says why"
         if setter.when is When.BROADCAST and not self._studio.status().online:
             return ""
-        if setter.field == "codec":
-            codec = self._settings.get(VideoSettings).codec
-            if codec != "auto" and codec not in self._studio.codecs():
-                return "; where it does not work, another is used and the log says why"
         return setter.when.value
 
     async def _discord(self, call: Call[Input]) -> Done:
@@ -285,7 +287,7 @@ class SettingsApi:
             NotificationSettings, browser_enabled=value.enabled, browser_message=value.goLiveMessage
         )
         await self._moderation.record(call.actor, "change setting", "notifications/browser")
-        return done("browser notifications changed")
+        return done("browser notifications are kept; this version does not send any yet")
 
 
 def value_shape(name: str, kind: object) -> type[Input]:
