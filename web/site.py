@@ -46,7 +46,7 @@ class EmbedQuery(Query):
     """The page to embed, and how large it may be."""
 
     url: str = Field("", max_length=1_000)
-    format: str = Field("json", max_length=10)
+    format: str = Field("json", max_length=10, json_schema_extra={"enum": ["json"]})
     maxwidth: int = Field(WIDTH, ge=1, le=MAX_SIZE)
     maxheight: int = Field(HEIGHT, ge=1, le=MAX_SIZE)
 
@@ -191,6 +191,7 @@ class Site:
     async def _oembed(self, call: Call[EmbedQuery]) -> Embed:
         """How to put the player into another page (oEmbed 1.0)."""
         if call.input.format != "json":
+            # §2.3.6: "501 Not Implemented: The provider cannot return a response in the requested format."
             raise web.HTTPNotImplemented(text="Only the format json is answered.")
         instance = self._settings.get(InstanceSettings)
         where = instance.server_url or origin(call.request)

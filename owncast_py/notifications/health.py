@@ -27,6 +27,8 @@ class Health:
         self.brisk = False
         """Whether the last delivery went through quickly."""
         self._probes = probes
+        self._new = True
+        """Whether nothing went through since the start: what failed before it may be far from due."""
         self._failures = 0
         self._failed_probes = 0
         self._rest_until = float("-inf")
@@ -45,10 +47,11 @@ class Health:
         return max(0, (WIDTH if self.brisk and not self.down else 1) - flying)
 
     def succeeded(self, took: float) -> bool:
-        """One went through in `took` seconds. Returns whether that ends being down."""
-        woken = self.down
-        if woken:
+        """One went through in `took` seconds. Returns whether that wakes the lane: it was down, or it is the first."""
+        woken = self.down or self._new
+        if self.down:
             self._rest_until = float("-inf")
+        self._new = False
         self._failures = self._failed_probes = 0
         self.brisk = took <= SLOW_SECONDS
         return woken

@@ -6,7 +6,7 @@ not grow with the queue: a lane holds one small page of it. The order of a lane 
 A lane that is down sends probes. They take the pending notifications in turn, the longest due first: one that its
 endpoint never accepts must not keep the others from being tried. A failed probe is kept among the attempts of its
 notification, of which about MAX_ATTEMPTS_KEPT remain, but costs it none of its tries and leaves its due time. The first
-success wakes the lane, and all that is pending becomes due.
+success after that wakes the lane, and all that is pending becomes due; so does the first success after a start.
 
 Half of the deliveries that may be under way at once belong to lanes that do well; those that do not, or are not known
 yet, share the other half. So many silent endpoints slow only each other.
@@ -293,11 +293,12 @@ class Lanes:
     def _note(self, lane: _Lane, outcome: Outcome, took: float, *, probe: bool) -> bool:
         """Learns from an outcome. Returns whether it woke the lane."""
         if outcome.received:
+            if lane.health.down:
+                log.info("an endpoint is back", endpoint=lane.endpoint_id)
             woken = lane.health.succeeded(took)
             if woken:
                 lane.probed = None
                 lane.waiting.clear()
-                log.info("an endpoint is back", endpoint=lane.endpoint_id)
             return woken
         if outcome.gone:
             # Until it is switched off; if that fails, the next one asks again.

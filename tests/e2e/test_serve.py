@@ -58,10 +58,11 @@ async def test_the_first_start_makes_secrets_and_shows_them_once(tmp_path: Path)
         outputs.append("".join(lines))
     kept = json.loads((tmp_path / "data" / "credentials.json").read_bytes())
     assert os.stat(tmp_path / "data" / "credentials.json").st_mode & 0o777 == 0o600
-    assert kept["stream_key"] in outputs[0]
+    ((stream_key, _),) = kept["stream_keys"]
+    assert stream_key in outputs[0]
     assert "Admin password" in outputs[0]
     assert kept["admin_password_hash"].startswith("$argon2id$")
-    assert kept["stream_key"] not in outputs[1]
+    assert stream_key not in outputs[1]
     assert "Admin password" not in outputs[1]
 
 

@@ -103,7 +103,7 @@ async def test_senseless_bodies_are_refused_with_a_sentence_and_change_nothing(a
             assert isinstance(found, dict)
             assert found.keys() == {"success", "message"}
             assert len(str(found["message"])) > 10
-    # What makes sense somewhere: text where text is wanted. All of it can be set back.
+    # What makes sense somewhere: text where text is wanted, and nothing where there may be nothing.
     assert {path for path, _ in accepted} <= {
         "/api/admin/config/pagecontent",
         "/api/admin/config/customstyles",
@@ -116,6 +116,9 @@ async def test_senseless_bodies_are_refused_with_a_sentence_and_change_nothing(a
         "/api/admin/config/schedule/remindermessage",
         "/api/admin/config/sockethostoverride",
         "/api/admin/config/tags",
+        "/api/admin/config/socialhandles",
+        "/api/admin/config/externalactions",
+        "/api/admin/config/video/streamoutputvariants",
         "/api/admin/config/chat/forbiddenusernames",
         "/api/admin/config/chat/suggestedusernames",
         "/api/admin/config/chat/blockedwords",

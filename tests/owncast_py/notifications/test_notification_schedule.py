@@ -44,7 +44,9 @@ def test_chance_lengthens_delays_by_a_tenth_at_most_and_never_past_the_last_call
     for wait, delay in zip(waits[:-1], DELAYS[1:], strict=False):
         assert delay <= wait + 1e-3
         assert wait <= delay * 1.1 + took + 1e-3
-    assert times[-1] == (LIFETIME - LAST_CALL).total_seconds()
+    # A try that ends after the last call was itself the last.
+    last_call = (LIFETIME - LAST_CALL).total_seconds()
+    assert last_call - took - 1e-3 <= times[-1] <= last_call
     assert len(times) >= len(DELAYS) - 1
 
 

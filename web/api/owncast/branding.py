@@ -40,7 +40,7 @@ class BrandingApi:
     def operations(self) -> list[Operation]:
         """Those of the admin, then those of everybody."""
         admin = self._authentication.as_admin
-        image = Media("image/png", "The image, in the format that it was uploaded in.")
+        image = Media("image/*", "The image, in the format that it was uploaded in.")
         api = answers.api("Branding")
         api.add("POST", "/api/admin/config/logo", self._set_logo, admin, max_body=MAX_LOGO_BODY)
         api.add("POST", "/api/admin/config/favicon", self._set_favicon, admin)

@@ -66,7 +66,7 @@ class ChatApi:
         api.add("POST", "/api/chat/register", self._register)
         api.add("GET", "/api/chat", self._get_history)
         api.add("GET", "/api/emoji", self._get_emoji)
-        image = Media("image/png", "The image, in the format that it was uploaded in.")
+        image = Media("image/*", "The image, in the format that it was uploaded in.")
         api.add("GET", "/img/emoji/{file}", self._get_emoji_file, media=image)
         return api.operations
 
