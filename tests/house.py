@@ -37,7 +37,7 @@ from owncast_py.settings import Settings
 from owncast_py.storage import sqlite
 from web import openapi
 from web.api.owncast.dialect import Owncast, mount_owncast
-from web.api.owncast.server import Running
+from web.api.owncast.server_config import Running
 from web.pages import Page
 from web.server import Host, build_application
 

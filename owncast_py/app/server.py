@@ -49,7 +49,7 @@ from transcoder.errors import EncoderError
 from transcoder.segment_store.disk import DiskStore
 from web import openapi
 from web.api.owncast.dialect import Owncast, mount_owncast
-from web.api.owncast.server import Running
+from web.api.owncast.server_config import Running
 from web.hls import Hls
 from web.hls import routes as hls_routes
 from web.hot import HotDocument

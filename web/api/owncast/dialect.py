@@ -30,8 +30,9 @@ from web.api.owncast.measurements import MeasurementsApi
 from web.api.owncast.moderation import ModerationApi
 from web.api.owncast.schedule import ScheduleApi
 from web.api.owncast.secrets import SecretsApi
-from web.api.owncast.server import Running, ServerApi
+from web.api.owncast.server_config import Running, ServerConfigApi
 from web.api.owncast.settings import Insists, SettingsApi
+from web.api.owncast.show import ShowApi
 from web.api.owncast.status import StatusDocument
 from web.api.owncast.storage import StorageApi
 from web.api.owncast.users import UsersApi
@@ -100,10 +101,8 @@ def mount_owncast(application: web.Application, owncast: Owncast) -> Documents:
         moderating,
         IntegrationsApi(chat, authentication, moderating),
         UsersApi(chat, authentication),
-        ServerApi(
-            *(settings, studio, services.playback, owncast.logs, owncast.credentials, moderation, authentication),
-            owncast.running,
-        ),
+        ShowApi(settings, studio, services.playback, owncast.logs, moderation, authentication, version),
+        ServerConfigApi(settings, studio, owncast.credentials, authentication, owncast.running),
         SettingsApi(settings, studio, moderation, authentication, owncast.insists),
         SecretsApi(owncast.credentials, accounts, moderation, authentication, owncast.hide),
         StorageApi(settings, moderation, authentication, services.outgoing.check),
