@@ -18,6 +18,7 @@ import hashlib
 import hmac
 import secrets
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from urllib.parse import urlsplit
 
 from aiohttp import web
@@ -36,6 +37,8 @@ CHECKS_AT_ONCE = 2
 """Passwords that are checked at the same time; each takes tens of milliseconds of a core."""
 ADMIN_NAME = "admin"
 SESSION_COOKIE = "admin_session"
+SESSION_LIFETIME = timedelta(days=30)
+"""After which the admin signs in again."""
 CSRF_HEADER = "X-CSRF-Token"
 SAFE = ("GET", "HEAD", "OPTIONS")
 
@@ -44,11 +47,16 @@ class Authentication:
     """Judges the credentials of requests."""
 
     def __init__(
-        self, accounts: Accounts, verify_admin_password: Callable[[str], bool], monotonic: Callable[[], float]
+        self,
+        accounts: Accounts,
+        verify_admin_password: Callable[[str], bool],
+        now: Callable[[], datetime],
+        monotonic: Callable[[], float],
     ) -> None:
-        """`verify_admin_password` blocks."""
+        """`verify_admin_password` blocks; `now` is aware UTC."""
         self._accounts = accounts
         self._verify = verify_admin_password
+        self._now = now
         self._failures = TokenBuckets(ATTEMPTS_AT_ONCE, ATTEMPTS_PER_MINUTE / 60, monotonic)
         self._checks = asyncio.Semaphore(CHECKS_AT_ONCE)
         self._key = secrets.token_bytes(32)
@@ -110,10 +118,13 @@ class Authentication:
         self._known = b""
 
     async def session(self, request: web.Request) -> Identity | None:
-        """The admin's session that the request's cookie names."""
+        """The admin's session that the request's cookie names. One that is too old ends."""
         token = request.cookies.get(SESSION_COOKIE, "")
         identity = await self._accounts.identify(token) if token else None
         if identity is None or identity.user.id != ADMIN_ID:
+            return None
+        if self._now() - identity.device.created_at >= SESSION_LIFETIME:
+            await self._accounts.sign_out(ADMIN_ID, identity.device.id)
             return None
         self._accounts.seen(identity.device, client_address(request))
         return identity

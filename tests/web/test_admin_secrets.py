@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from pathlib import Path
 
 import aiohttp
@@ -13,7 +14,7 @@ from house import ADMIN, ADMIN_PASSWORD, house, webbed
 
 from owncast_py.config import Config
 from owncast_py.credentials import Credentials, StreamKey, load_credentials
-from web.authentication import ATTEMPTS_AT_ONCE, CSRF_HEADER, SESSION_COOKIE
+from web.authentication import ATTEMPTS_AT_ONCE, CSRF_HEADER, SESSION_COOKIE, SESSION_LIFETIME
 
 NEW = "a-new-password"
 NEW_ADMIN = {"Authorization": aiohttp.encode_basic_auth("admin", NEW)}
@@ -159,6 +160,15 @@ async def test_a_session_outlives_a_restart_but_not_another_password(tmp_path: P
         # The one that changed it goes on; the others have to sign in anew.
         assert (await again.ask("GET", "/api/admin/status", headers={"Cookie": mine}))[0] == 200
         assert (await again.ask("GET", "/api/admin/status", headers={"Cookie": other}))[0] == 401
+
+
+async def test_a_session_ends_after_a_month(admin: Admin) -> None:
+    cookie, _ = await sign_in(admin)
+    headers = {"Cookie": cookie}
+    admin.home.clock.turn((SESSION_LIFETIME - timedelta(minutes=1)).total_seconds())
+    assert (await admin.ask("GET", "/api/admin/status", headers=headers))[0] == 200
+    admin.home.clock.turn(60)
+    assert (await admin.ask("GET", "/api/admin/status", headers=headers))[0] == 401
 
 
 async def test_a_session_over_tls_is_sent_over_tls_only(admin: Admin) -> None:

@@ -87,7 +87,8 @@ def mount_owncast(application: web.Application, owncast: Owncast) -> Documents:
     services, studio = owncast.services, owncast.studio
     settings, accounts = services.foundations.settings, services.foundations.accounts
     chat, moderation = services.chat, services.chat.moderation
-    authentication = Authentication(accounts, owncast.credentials.verify_admin_password, owncast.monotonic)
+    verify_password = owncast.credentials.verify_admin_password
+    authentication = Authentication(accounts, verify_password, owncast.now, owncast.monotonic)
     version = owncast.running().version
     status = StatusDocument(studio.status, owncast.now, version, owncast.viewers_hidden, owncast.next_event)
     config = ConfigDocument(settings, version)

@@ -20,12 +20,9 @@ from owncast_py.errors import CredentialsError
 from web.addresses import is_secure
 from web.api.owncast import answers
 from web.api.owncast.answers import Done, done
-from web.authentication import SESSION_COOKIE, Authentication, csrf_token
+from web.authentication import SESSION_COOKIE, SESSION_LIFETIME, Authentication, csrf_token
 from web.body import Input
 from web.operations import Call, Operation
-
-SESSION_SECONDS = 30 * 86_400
-"""A browser forgets its session after so long."""
 
 
 class Secret(Input):
@@ -149,7 +146,7 @@ class SecretsApi:
         response.set_cookie(
             SESSION_COOKIE,
             token,
-            max_age=SESSION_SECONDS,
+            max_age=int(SESSION_LIFETIME.total_seconds()),
             path="/",
             httponly=True,
             samesite="Lax",
