@@ -1,10 +1,12 @@
 """The tables, as the newest migration leaves them. Repositories write their SQL with these.
 
-Owns names, columns and indexes, and how times are kept. A change here needs a migration: a test compares the two.
+Owns names, columns and indexes, and how times and texts are kept. A change here needs a migration: a test compares the
+two.
 """
 
 from __future__ import annotations
 
+import re
 from datetime import datetime, timedelta
 
 from sqlalchemy import (
@@ -28,6 +30,8 @@ from sqlalchemy import (
 
 from owncast_py.realtime.messages import EPOCH
 
+_UNKEPT = re.compile("[\0\ud800-\udfff]")
+
 
 class Moment(TypeDecorator[datetime]):
     """An aware time, kept as whole milliseconds since 1970 in UTC: the same in every database, and sortable."""
@@ -44,28 +48,54 @@ class Moment(TypeDecorator[datetime]):
         return None if value is None else EPOCH + timedelta(milliseconds=value)
 
 
+class Line(TypeDecorator[str]):
+    """A text of limited length, kept and looked for without what no database takes: NUL, and halves of characters."""
+
+    impl = String
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
+        """To the database."""
+        return _kept(value)
+
+
+class Prose(TypeDecorator[str]):
+    """The same of any length."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
+        """To the database."""
+        return _kept(value)
+
+
+def _kept(text: str | None) -> str | None:
+    return None if text is None else _UNKEPT.sub("\N{REPLACEMENT CHARACTER}", text)
+
+
 metadata = MetaData()
 
 settings = Table(
     "settings",
     metadata,
-    Column("group", String(40), primary_key=True),
-    Column("document", Text, nullable=False),
+    Column("group", Line(40), primary_key=True),
+    Column("document", Prose, nullable=False),
     Column("changed_at", Moment, nullable=False),
 )
 
 users = Table(
     "users",
     metadata,
-    Column("id", String(40), primary_key=True),
-    Column("kind", String(10), nullable=False),
-    Column("display_name", String(120), nullable=False),
-    Column("name_key", String(240), nullable=False),
+    Column("id", Line(40), primary_key=True),
+    Column("kind", Line(10), nullable=False),
+    Column("display_name", Line(120), nullable=False),
+    Column("name_key", Line(240), nullable=False),
     Column("color", SmallInteger, nullable=False),
     Column("created_at", Moment, nullable=False),
     Column("name_changed_at", Moment),
-    Column("previous_names", Text, nullable=False),
-    Column("scopes", Text, nullable=False),
+    Column("previous_names", Prose, nullable=False),
+    Column("scopes", Prose, nullable=False),
     Column("moderator", Boolean, nullable=False),
     Column("authenticated", Boolean, nullable=False),
     Column("disabled_at", Moment),
@@ -78,13 +108,13 @@ users = Table(
 devices = Table(
     "devices",
     metadata,
-    Column("id", String(40), primary_key=True),
-    Column("user_id", String(40), ForeignKey("users.id", ondelete="CASCADE"), nullable=False),
-    Column("display_name", String(120), nullable=False),
+    Column("id", Line(40), primary_key=True),
+    Column("user_id", Line(40), ForeignKey("users.id", ondelete="CASCADE"), nullable=False),
+    Column("display_name", Line(120), nullable=False),
     Column("token_hash", LargeBinary(32), nullable=False),
     Column("created_at", Moment, nullable=False),
     Column("last_seen_at", Moment),
-    Column("last_seen_ip", String(45)),
+    Column("last_seen_ip", Line(45)),
     UniqueConstraint("token_hash", name="devices_by_token"),
     Index("devices_by_user", "user_id"),
 )
@@ -92,18 +122,18 @@ devices = Table(
 channel_messages = Table(
     "channel_messages",
     metadata,
-    Column("app", String(40), primary_key=True),
-    Column("channel", String(200), primary_key=True),
-    Column("version", String(32), primary_key=True),
-    Column("serial", String(32), nullable=False),
+    Column("app", Line(40), primary_key=True),
+    Column("channel", Line(200), primary_key=True),
+    Column("version", Line(32), primary_key=True),
+    Column("serial", Line(32), nullable=False),
     Column("action", SmallInteger, nullable=False),
     Column("latest", Boolean, nullable=False),
-    Column("id", String(200), nullable=False),
-    Column("name", String(200), nullable=False),
+    Column("id", Line(200), nullable=False),
+    Column("name", Line(200), nullable=False),
     Column("data", LargeBinary, nullable=False),
-    Column("encoding", String(100), nullable=False),
-    Column("client_id", String(200), nullable=False),
-    Column("text", Text),
+    Column("encoding", Line(100), nullable=False),
+    Column("client_id", Line(200), nullable=False),
+    Column("text", Prose),
     Column("at", Moment, nullable=False),
     Index("channel_messages_by_serial", "app", "channel", "serial"),
     Index("channel_messages_by_id", "app", "channel", "id"),
@@ -115,8 +145,8 @@ channel_messages = Table(
 ip_bans = Table(
     "ip_bans",
     metadata,
-    Column("network", String(45), primary_key=True),
-    Column("note", String(200), nullable=False),
+    Column("network", Line(45), primary_key=True),
+    Column("note", Line(200), nullable=False),
     Column("created_at", Moment, nullable=False),
 )
 
@@ -125,11 +155,11 @@ audit = Table(
     metadata,
     Column("id", Integer, primary_key=True, autoincrement=True),
     Column("at", Moment, nullable=False),
-    Column("actor_id", String(40), nullable=False),
-    Column("actor_name", String(120), nullable=False),
-    Column("action", String(40), nullable=False),
-    Column("target", String(200), nullable=False),
-    Column("detail", Text, nullable=False),
+    Column("actor_id", Line(40), nullable=False),
+    Column("actor_name", Line(120), nullable=False),
+    Column("action", Line(40), nullable=False),
+    Column("target", Line(200), nullable=False),
+    Column("detail", Prose, nullable=False),
     Index("audit_by_time", "at"),
 )
 
@@ -139,9 +169,9 @@ Serial = BigInteger().with_variant(Integer, "sqlite")
 topics = Table(
     "topics",
     metadata,
-    Column("id", String(40), primary_key=True),
-    Column("domain", String(200), nullable=False),
-    Column("name", String(200), nullable=False),
+    Column("id", Line(40), primary_key=True),
+    Column("domain", Line(200), nullable=False),
+    Column("name", Line(200), nullable=False),
     Column("created_at", Moment, nullable=False),
     UniqueConstraint("domain", "name", name="topics_by_name"),
 )
@@ -149,10 +179,10 @@ topics = Table(
 endpoints = Table(
     "endpoints",
     metadata,
-    Column("id", String(40), primary_key=True),
-    Column("channel", String(20), nullable=False),
-    Column("url", String(2048), nullable=False),
-    Column("document", Text, nullable=False),
+    Column("id", Line(40), primary_key=True),
+    Column("channel", Line(20), nullable=False),
+    Column("url", Line(2048), nullable=False),
+    Column("document", Prose, nullable=False),
     Column("active", Boolean, nullable=False),
     Column("created_at", Moment, nullable=False),
     Column("last_used_at", Moment),
@@ -162,9 +192,9 @@ endpoints = Table(
 subscriptions = Table(
     "subscriptions",
     metadata,
-    Column("id", String(40), primary_key=True),
-    Column("topic_id", String(40), ForeignKey("topics.id", ondelete="CASCADE"), nullable=False),
-    Column("endpoint_id", String(40), ForeignKey("endpoints.id", ondelete="CASCADE"), nullable=False),
+    Column("id", Line(40), primary_key=True),
+    Column("topic_id", Line(40), ForeignKey("topics.id", ondelete="CASCADE"), nullable=False),
+    Column("endpoint_id", Line(40), ForeignKey("endpoints.id", ondelete="CASCADE"), nullable=False),
     Column("created_at", Moment, nullable=False),
     UniqueConstraint("topic_id", "endpoint_id", name="subscriptions_once"),
     Index("subscriptions_by_endpoint", "endpoint_id"),
@@ -173,8 +203,8 @@ subscriptions = Table(
 topic_messages = Table(
     "topic_messages",
     metadata,
-    Column("id", String(40), primary_key=True),
-    Column("topic_id", String(40), ForeignKey("topics.id", ondelete="CASCADE"), nullable=False),
+    Column("id", Line(40), primary_key=True),
+    Column("topic_id", Line(40), ForeignKey("topics.id", ondelete="CASCADE"), nullable=False),
     Column("at", Moment, nullable=False),
     Column("body", LargeBinary, nullable=False),
     Index("topic_messages_by_time", "at"),
@@ -183,11 +213,11 @@ topic_messages = Table(
 notifications = Table(
     "notifications",
     metadata,
-    Column("id", String(40), primary_key=True),
-    Column("message_id", String(40), ForeignKey("topic_messages.id", ondelete="CASCADE"), nullable=False),
-    Column("subscription_id", String(40), ForeignKey("subscriptions.id", ondelete="CASCADE"), nullable=False),
-    Column("endpoint_id", String(40), ForeignKey("endpoints.id", ondelete="CASCADE"), nullable=False),
-    Column("state", String(10), nullable=False),
+    Column("id", Line(40), primary_key=True),
+    Column("message_id", Line(40), ForeignKey("topic_messages.id", ondelete="CASCADE"), nullable=False),
+    Column("subscription_id", Line(40), ForeignKey("subscriptions.id", ondelete="CASCADE"), nullable=False),
+    Column("endpoint_id", Line(40), ForeignKey("endpoints.id", ondelete="CASCADE"), nullable=False),
+    Column("state", Line(10), nullable=False),
     Column("tries", Integer, nullable=False),
     Column("due_at", Moment, nullable=False),
     Column("created_at", Moment, nullable=False),
@@ -203,19 +233,19 @@ attempts = Table(
     "attempts",
     metadata,
     Column("id", Serial, primary_key=True, autoincrement=True),
-    Column("notification_id", String(40), ForeignKey("notifications.id", ondelete="CASCADE"), nullable=False),
+    Column("notification_id", Line(40), ForeignKey("notifications.id", ondelete="CASCADE"), nullable=False),
     Column("at", Moment, nullable=False),
     Column("milliseconds", Integer, nullable=False),
     Column("status", SmallInteger),
-    Column("error", Text, nullable=False),
-    Column("answer", Text, nullable=False),
+    Column("error", Prose, nullable=False),
+    Column("answer", Prose, nullable=False),
     Index("attempts_by_notification", "notification_id"),
 )
 
 samples = Table(
     "samples",
     metadata,
-    Column("kind", String(30), primary_key=True),
+    Column("kind", Line(30), primary_key=True),
     Column("at", Moment, primary_key=True),
     Column("value", Float, nullable=False),
 )
@@ -228,7 +258,7 @@ broadcasts = Table(
     Column("started_at", Moment, nullable=False),
     Column("ended_at", Moment),
     Column("last_seen_at", Moment, nullable=False),
-    Column("title", String(200), nullable=False),
+    Column("title", Line(200), nullable=False),
     Column("peak_viewers", Integer, nullable=False),
 )
 """One row for each show. `last_seen_at` is when it ended if the server did not live to see it."""
@@ -236,11 +266,11 @@ broadcasts = Table(
 event_series = Table(
     "event_series",
     metadata,
-    Column("id", String(40), primary_key=True),
-    Column("name", String(200), nullable=False),
-    Column("description", Text, nullable=False),
-    Column("reminder_message", Text, nullable=False),
-    Column("recurrence", Text, nullable=False),
+    Column("id", Line(40), primary_key=True),
+    Column("name", Line(200), nullable=False),
+    Column("description", Prose, nullable=False),
+    Column("reminder_message", Prose, nullable=False),
+    Column("recurrence", Prose, nullable=False),
     Column("duration_minutes", Integer, nullable=False),
     Column("active", Boolean, nullable=False),
     Column("created_at", Moment, nullable=False),
@@ -249,16 +279,16 @@ event_series = Table(
 scheduled_events = Table(
     "scheduled_events",
     metadata,
-    Column("id", String(40), primary_key=True),
-    Column("series_id", String(40), ForeignKey("event_series.id", ondelete="SET NULL")),
+    Column("id", Line(40), primary_key=True),
+    Column("series_id", Line(40), ForeignKey("event_series.id", ondelete="SET NULL")),
     Column("original_start", Moment),
-    Column("name", String(200), nullable=False),
-    Column("description", Text, nullable=False),
-    Column("reminder_message", Text, nullable=False),
+    Column("name", Line(200), nullable=False),
+    Column("description", Prose, nullable=False),
+    Column("reminder_message", Prose, nullable=False),
     Column("starts_at", Moment, nullable=False),
     Column("duration_minutes", Integer, nullable=False),
-    Column("timezone", String(60), nullable=False),
-    Column("status", String(10), nullable=False),
+    Column("timezone", Line(60), nullable=False),
+    Column("status", Line(10), nullable=False),
     Column("created_at", Moment, nullable=False),
     UniqueConstraint("series_id", "original_start", name="scheduled_events_once"),
     Index("scheduled_events_by_time", "starts_at"),

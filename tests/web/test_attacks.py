@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
+import json
 import re
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -10,7 +12,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 from admin_wire import Admin, administered
-from house import ADMIN
+from house import ADMIN, ADMIN_PASSWORD
 
 from web.operations import OPERATIONS, Operation
 
@@ -147,6 +149,23 @@ async def test_unknown_ids_are_refused(admin: Admin) -> None:
         status, sentence = await admin.refused("POST", path, body)
         assert status in (400, 404), path
         assert "nobody" in sentence or "192.0.2.1" in sentence or "no such" in sentence
+        broken = json.dumps(body).replace("nobody", "no\\u0000body").encode()
+        assert (await admin.refused("POST", path, broken))[0] in (400, 404), path
+
+
+async def test_a_client_may_call_itself_anything(admin: Admin) -> None:
+    name = b"\xff\xfe\xed\xa0\x80 Browser"
+    where = admin.web.server.make_url("/")
+    for path, body in (("/api/admin/session", {"password": ADMIN_PASSWORD}), ("/api/chat/register", {})):
+        content = json.dumps(body).encode()
+        reader, writer = await asyncio.open_connection(where.host, where.port)
+        writer.write(f"POST {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n".encode())
+        writer.write(b"User-Agent: " + name + b"\r\nContent-Type: application/json\r\n")
+        writer.write(f"Content-Length: {len(content)}\r\n\r\n".encode() + content)
+        async with asyncio.timeout(30):
+            answer = await reader.read()
+        writer.close()
+        assert answer.startswith(b"HTTP/1.1 200 "), answer[:300]
 
 
 async def test_no_route_of_what_does_not_exist_pretends_to(admin: Admin) -> None:

@@ -113,8 +113,7 @@ class Poster:
         except (TimeoutError, aiohttp.ClientError, OSError):
             # The status told what became of the notification; these were only words.
             response.close()
-        # Databases do not keep the character NUL in a text.
-        return kept.decode("utf-8", "replace").replace("\0", "\N{REPLACEMENT CHARACTER}")
+        return kept.decode("utf-8", "replace")
 
     def _failure(self, url: URL, response: aiohttp.ClientResponse, fault: str, answer: str) -> Outcome:
         pause = None

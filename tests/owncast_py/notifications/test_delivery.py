@@ -177,7 +177,7 @@ async def test_an_answer_that_drips_is_cut_in_time() -> None:
 async def test_answers_are_kept_as_text_whatever_they_are() -> None:
     packed = gzip.compress(b"0" * 10_000_000)
     async with receiving(answering(200, b"a\0b\xff")) as receiver, posting() as poster:
-        assert (await poster.post(receiver.url, BODY, {})).answer == "a\ufffdb\ufffd"
+        assert (await poster.post(receiver.url, BODY, {})).answer == "a\0b\ufffd"
         receiver.manner = answering(200, packed[:1000], Content_Encoding="gzip")
         assert len((await poster.post(receiver.url, BODY, {})).answer) <= 1000
         assert receiver.requests[0].headers["accept-encoding"] == "identity"

@@ -138,6 +138,14 @@ async def test_closing_keeps_what_waits_and_takes_nothing_more(database: Databas
     await again.aclose()
 
 
+async def test_what_no_database_takes_is_kept_and_found_as_the_sign_for_it(database: Database) -> None:
+    await database.write(keeping("a\0b\ud800"))
+    assert await networks(database) == ["a\ufffdb\ufffd"]
+    async with database.reading() as connection:
+        query = select(tables.ip_bans.c.network).where(tables.ip_bans.c.network.in_(["a\0b\ud800", "c\0"]))
+        assert len((await connection.execute(query)).all()) == 1
+
+
 async def test_the_migrations_make_the_tables_that_the_code_knows(database: Database) -> None:
     def columns(connection: Connection) -> dict[str, set[tuple[str, str, bool]]]:
         found = inspect(connection)
