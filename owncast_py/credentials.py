@@ -102,6 +102,23 @@ class Credentials:
 
     def set_stream_keys(self, keys: Sequence[StreamKey]) -> None:
         """Makes these the stream keys, beside a configured one. Blocks. Raises CredentialsError."""
+        wanted = self._checked(keys)
+        self._keep(wanted, self._hash)
+        self._keys = wanted
+
+    def set_admin_password(self, password: str) -> None:
+        """Makes this the admin password. Blocks. Raises CredentialsError."""
+        hashed = self._hashed(password)
+        self._keep(self._keys, hashed)
+        self._hash = hashed
+
+    def set_both(self, secret: str) -> None:
+        """Makes this the admin password and the only stream key. Blocks. Raises CredentialsError; then both stay."""
+        wanted, hashed = self._checked([StreamKey(secret, "")]), self._hashed(secret)
+        self._keep(wanted, hashed)
+        self._keys, self._hash = wanted, hashed
+
+    def _checked(self, keys: Sequence[StreamKey]) -> tuple[StreamKey, ...]:
         wanted = tuple(dict.fromkeys(each for each in keys if each.key != self._configured_key))
         if not wanted and self._configured_key is None:
             raise CredentialsError("There must be at least one stream key, or no encoder could publish.")
@@ -114,20 +131,16 @@ class Credentials:
                 raise CredentialsError(f"A stream key {fault}.")
             if len(each.comment) > MAX_COMMENT:
                 raise CredentialsError(f"A stream key's comment can have {MAX_COMMENT} characters.")
-        self._keep(wanted, self._hash)
-        self._keys = wanted
+        return wanted
 
-    def set_admin_password(self, password: str) -> None:
-        """Makes this the admin password. Blocks. Raises CredentialsError."""
+    def _hashed(self, password: str) -> str:
         if self.password_is_configured:
             raise CredentialsError(
                 "The admin password comes from this server's configuration (admin_password); change it there."
             )
         if not MIN_PASSWORD <= len(password) <= MAX_SECRET_LENGTH:
             raise CredentialsError(f"The admin password must have {MIN_PASSWORD} to {MAX_SECRET_LENGTH} characters.")
-        hashed = argon2.PasswordHasher().hash(password.encode("utf-8", "surrogatepass"))
-        self._keep(self._keys, hashed)
-        self._hash = hashed
+        return argon2.PasswordHasher().hash(password.encode("utf-8", "surrogatepass"))
 
     def _keep(self, keys: Sequence[StreamKey], hashed: str) -> None:
         _write(self._path, _Kept(stream_keys=list(keys), admin_password_hash=self._kept_hash(hashed)))

@@ -153,6 +153,9 @@ class FakeStudio:
         self.disconnected += was_on
         return was_on
 
+    def latency_level(self) -> int:
+        return 2
+
     def segment_seconds(self) -> int:
         return 2
 

@@ -143,6 +143,11 @@ class Pipeline:
         """What is made of it; None before the first broadcast."""
         return self._lineup.ladder if self._lineup is not None else None
 
+    @property
+    def latency_level(self) -> int:
+        """The level of the broadcast on air, else of the next one."""
+        return self._settings.latency_level
+
     def prepare(self, settings: PipelineSettings, toolbox: Toolbox | None) -> None:
         """Gives the next broadcast other settings; one that is on air goes on as it is."""
         self._next = settings, toolbox

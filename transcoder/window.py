@@ -172,6 +172,11 @@ class Rendition:
         return list(self.segments)[self._listed_from :]
 
     @property
+    def begun(self) -> bool:
+        """Whether the playlist lists any media: without parts, that takes a whole segment."""
+        return bool(self.segments) and (self._window.part_target is not None or self.segments[0].complete)
+
+    @property
     def position(self) -> tuple[int, int]:
         """Sequence and number of the newest part; (-1, -1) before the first."""
         if not self.segments:

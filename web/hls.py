@@ -227,7 +227,7 @@ class Hls:
         if directives is None:
             return BAD_DIRECTIVE
         sequence, part, skip = directives
-        if sequence is None and rendition.segments:
+        if sequence is None and rendition.begun:
             return self._text(rendition.playlist(skip=skip), PLAYLIST_TYPE, MOMENT, request)
         cache = MOMENT if sequence is None else f"public, max-age={CACHED_TARGETS * window.target_duration}"
 
@@ -236,8 +236,9 @@ class Hls:
                 return OFFLINE
             return self._text(rendition.playlist(skip=skip), PLAYLIST_TYPE, cache, request)
 
-        # A rendition without any media yet is waited for as if its first part had been asked for.
-        wanted = (0, 0) if sequence is None else (sequence, part)
+        # A rendition that lists no media yet is waited for as if its beginning had been asked for.
+        beginning = (0, 0) if window.part_target is not None else (0, None)
+        wanted = beginning if sequence is None else (sequence, part)
         standing = rendition.standing(*wanted)
         if standing is Standing.TOO_FAR:
             return TOO_FAR

@@ -38,6 +38,7 @@ MAX_SIZE = 10_000
 
 _SCRIPT = re.compile(rb"<script\b")
 _TITLE = re.compile(rb"<title>.*?</title>", re.DOTALL)
+_ICON = re.compile(rb'<link rel="icon"[^>]*>')
 _DESCRIPTION = re.compile(rb'\s*<meta name="description"[^>]*>')
 _HEAD_END = b"</head>"
 
@@ -152,11 +153,14 @@ class Site:
         assert self._page is not None  # noqa: S101 - the caller has looked
         instance, looks = self._settings.get(InstanceSettings), self._settings.get(AppearanceSettings)
         where = instance.server_url or origin(request)
-        source = (instance, looks, where, self._online())
+        icon = self._branding.favicon
+        source = (instance, looks, where, self._online(), icon)
         if source != self._head_for:
             title = f"{instance.title} · {instance.name}" if instance.title else instance.name
             body = _TITLE.sub(lambda _: f"<title>{html.escape(title)}</title>".encode(), self._page.body, count=1)
             body = _DESCRIPTION.sub(b"", body, count=1)
+            if icon is not None:
+                body = _ICON.sub(f'<link rel="icon" href="/favicon.ico?{icon.etag}">'.encode(), body, count=1)
             head = self._meta(instance, where, title) + _additions(looks)
             self._head = body.replace(_HEAD_END, head.encode() + _HEAD_END, 1)
             self._head_for = source

@@ -33,6 +33,7 @@ from owncast_py.broadcast.record import ShowRecord
 from owncast_py.config import Config
 from owncast_py.credentials import Credentials
 from owncast_py.errors import SettingError, StartError, StorageError
+from owncast_py.events import StreamStopped
 from owncast_py.foundations import Foundations, open_foundations
 from owncast_py.logs import add_secret
 from owncast_py.metrics.hardware import Hardware
@@ -117,6 +118,9 @@ async def run(config: Config, credentials: Credentials, logs: RecentLogs) -> Non
                 monotonic=time.monotonic,
             ),
         )
+        if record.interrupted:
+            # Every show that was announced ends for its listeners, also one that the server did not live to end.
+            foundations.events.publish(StreamStopped(_now(), settings.get(InstanceSettings).title))
         counts = await _measure(config, stage, services, stack)
         await _back_up(config, stack)
 
@@ -163,6 +167,7 @@ async def run(config: Config, credentials: Credentials, logs: RecentLogs) -> Non
         log.info("ready", **addresses)
         await stop.wait()
         log.info("stopping")
+        await stage.conclude()
     log.info("closed", what="server", reason="asked to")
 
 

@@ -87,6 +87,7 @@ class Stage:
         self._source: LiveSource | None = None
         self._key = ""
         self._ended_at = float("-inf")
+        self._stopping = False
         self._ending: asyncio.Task[None] | None = None
         self._watch: asyncio.Task[None] | None = None
 
@@ -94,14 +95,21 @@ class Stage:
         """Begins to keep time."""
         self._watch = asyncio.create_task(self._watching(), name="stage")
 
-    async def aclose(self) -> None:
-        """Ends the show."""
+    async def conclude(self) -> None:
+        """The server stops: the show is over, and whoever wants to know that is told while they still can be."""
+        self._stopping = True
         for task in (self._watch, self._ending):
             if task is not None:
                 task.cancel()
                 await asyncio.gather(task, return_exceptions=True)
         if self.broadcast.state is not State.OFFLINE:
+            self.broadcast.end()
             self._note_end()
+            self._events.publish(StreamStopped(_now(), self.broadcast.title))
+
+    async def aclose(self) -> None:
+        """Ends what is left."""
+        await self.conclude()
         await asyncio.gather(*self._jobs, return_exceptions=True)
         await self.pipeline.aclose()
 
@@ -109,6 +117,8 @@ class Stage:
 
     def admit(self, request: PublishRequest) -> SourceListener:
         """Judges an encoder that asks to publish. Raises PublishRefused with the sentence for its user."""
+        if self._stopping:
+            raise PublishRefused("The server is stopping.")
         source = request.source
         key_ok = self._credentials.verify_stream_key(request.key)
         current = None
@@ -144,7 +154,7 @@ class Stage:
 
     def on_live(self) -> None:
         """Media flows."""
-        if self.broadcast.begin():
+        if not self._stopping and self.broadcast.begin():
             self.viewers.clear()
             log.info("on air")
             if self._record is not None:
@@ -169,6 +179,8 @@ class Stage:
             self._events.publish(StreamTitleChanged(_now(), event.after.title))
         if isinstance(event.after, VideoSettings):
             self.video = event.after
+            # A show that begins this moment has them already; only which encoder works takes a while to find out.
+            self.pipeline.prepare(_pipeline_settings(event.after), self._kit.toolbox)
             self._spawn(self._prepare(event.after))
         if isinstance(event.after, ListenSettings) and event.after.ffmpeg_path != self._kit.path:
             self._kit.path = event.after.ffmpeg_path

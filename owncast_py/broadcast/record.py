@@ -31,6 +31,8 @@ class ShowRecord:
         """`now` is aware, in UTC."""
         self._database = database
         self._now = now
+        self.interrupted = False
+        """Whether a server before this one did not live to end its show."""
         self._overall_peak = 0
         self._last_started: datetime | None = None
         self._last_ended: datetime | None = None
@@ -61,11 +63,11 @@ class ShowRecord:
         Raises StorageError.
         """
 
-        async def work(connection: AsyncConnection) -> tuple[int, list[Show]]:
-            await repository.end_unfinished(connection)
-            return await repository.highest_peak(connection), await repository.newest(connection, 1)
+        async def work(connection: AsyncConnection) -> tuple[bool, int, list[Show]]:
+            unfinished = await repository.end_unfinished(connection)
+            return unfinished, await repository.highest_peak(connection), await repository.newest(connection, 1)
 
-        self._overall_peak, shows = await self._database.write(work)
+        self.interrupted, self._overall_peak, shows = await self._database.write(work)
         for show in shows:
             self._last_started, self._last_ended = show.started_at, show.ended_at
 

@@ -59,6 +59,9 @@ class Studio(Protocol):
     def disconnect(self) -> bool:
         """Ends the show and drops its publisher. Returns whether there was one."""
 
+    def latency_level(self) -> int:
+        """The latency level, on air or in the next show."""
+
     def segment_seconds(self) -> int:
         """How long a segment is, on air or in the next show."""
 

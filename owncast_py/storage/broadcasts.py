@@ -50,11 +50,12 @@ async def end(connection: AsyncConnection, show: int, peak: int, at: datetime) -
     )
 
 
-async def end_unfinished(connection: AsyncConnection) -> None:
-    """Ends every show without an end at the moment when it was last seen."""
-    await connection.execute(
+async def end_unfinished(connection: AsyncConnection) -> bool:
+    """Ends every show without an end at the moment when it was last seen. Returns whether there was one."""
+    ended = await connection.execute(
         update(broadcasts).where(broadcasts.c.ended_at.is_(None)).values(ended_at=broadcasts.c.last_seen_at)
     )
+    return ended.rowcount > 0
 
 
 async def highest_peak(connection: AsyncConnection) -> int:

@@ -90,6 +90,17 @@ async def test_the_key_of_the_first_release_is_both(admin: Admin, tmp_path: Path
         assert [key.key for key in each.stream_keys] == [NEW]
 
 
+@pytest.mark.parametrize("value", ["new secret words", "short"])
+async def test_a_value_that_cannot_be_both_changes_neither(admin: Admin, tmp_path: Path, value: str) -> None:
+    await admin.get("/api/admin/status")
+    assert (await admin.refused("POST", "/api/admin/config/key", {"value": value}))[0] == 400
+    for each in (admin.web.credentials, kept(tmp_path)):
+        assert not each.verify_admin_password(value)
+        assert not each.verify_stream_key(value)
+    assert admin.web.credentials.verify_admin_password(ADMIN_PASSWORD)
+    assert admin.web.credentials.verify_stream_key("key-of-the-house")
+
+
 async def test_what_is_configured_cannot_be_changed_here(tmp_path: Path) -> None:
     async with house(tmp_path) as home, webbed(home) as web, aiohttp.ClientSession() as session:
         admin = Admin(web, home, session)

@@ -233,6 +233,11 @@ async def test_the_bare_value_of_the_first_release_is_taken(tmp_path: Path) -> N
     async with administered(tmp_path) as admin:
         await admin.post(f"{PREFIX}/externalactions", [ACTION])
         assert found_at(await admin.get(CONFIG), "externalActions") == [ACTION]
+        # What everybody gets is clean; what the owner wrote comes back as it was written.
+        written = "<b>Tip</b><script>alert(1)</script>"
+        await admin.post(f"{PREFIX}/externalactions", [ACTION | {"html": written}])
+        assert found_at(await admin.get(CONFIG), "externalActions.0.html") == "<p><b>Tip</b></p>"
+        assert found_at(await admin.get(SERVER), "externalActions.0.html") == written
         await admin.post(f"{PREFIX}/pagecontent", "# Bare")
         assert found_at(await admin.get(CONFIG), "extraPageContent") == "<h1>Bare</h1>"
 

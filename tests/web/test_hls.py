@@ -274,6 +274,21 @@ def test_a_show_that_is_just_starting_is_waited_for() -> None:
     assert bytes(media.finish().body) == window.renditions[0].playlist().plain
 
 
+def test_without_parts_a_playlist_waits_for_its_first_segment() -> None:
+    """Players give up on a playlist that lists nothing."""
+    window, hls, _ = filled((0, 3), part_target=None)
+    outcome = ask(hls, "/hls/0/stream.m3u8")
+    assert isinstance(outcome, Pending)
+    waiter = Waiter()
+    assert outcome.register(waiter)
+    add(window.renditions[0], 0, 3)
+    assert waiter.calls == 1
+    assert b"abcd-0.m4s" in bytes(outcome.finish().body)
+    assert outcome.finish() is answered(hls, "/hls/0/stream.m3u8")
+    window.end()
+    assert bytes(answered(hls, "/hls/0/stream.m3u8").body).endswith(b"#EXT-X-ENDLIST\n")
+
+
 def start_of_a_show() -> tuple[LiveWindow, Hls]:
     """Three of four parts of the first segment."""
     window, hls, _ = filled((0, 3))

@@ -59,6 +59,21 @@ async def test_an_event_is_planned_shown_changed_and_kept(tmp_path: Path) -> Non
         assert await again.get("/api/schedule") == []
 
 
+async def test_a_show_far_ahead_can_be_changed_and_every_act_is_in_the_log(tmp_path: Path) -> None:
+    clock = Clock()
+    async with administered(tmp_path, clock=clock) as admin:
+        planned = await plan(admin, start=start_in(clock, hours=24 * 400))
+        event = str(found_at(planned, "events.0.id"))
+        found = await admin.get("/api/admin/schedule")
+        assert found_at(found, "events.0.id") == event
+        await admin.post(DELETE, {"id": event})
+        assert found_at(await admin.get("/api/admin/schedule"), "events") == []
+        await admin.post("/api/admin/yp/reset", {})
+        log = await admin.get("/api/admin/chat/audit?limit=3")
+        assert isinstance(log, list)
+        assert [entry["action"] for entry in log] == ["reset registration", "delete show", "plan show"]
+
+
 async def test_a_series_comes_back_every_week_at_the_same_local_time(tmp_path: Path) -> None:
     async with administered(tmp_path) as admin:
         preview = await admin.post("/api/admin/schedule/preview", {"recurrence": WEEKLY})

@@ -23,6 +23,7 @@ from web.pages import Page
 HTML = (
     b"<!doctype html><html><head><title>Live stream</title>"
     b'<meta name="description" content="Live stream" />'
+    b'<link rel="icon" href="/favicon.svg" type="image/svg+xml" />'
     b'<script type="module" src="/assets/index.js"></script></head><body></body></html>'
 )
 PAGE = Page(HTML, None, "text/html; charset=utf-8", "x", "no-cache")
@@ -227,13 +228,16 @@ async def test_what_is_no_logo(admin: Admin, value: str) -> None:
 
 async def test_the_favicon_is_set_seen_kept_and_taken_back(tmp_path: Path) -> None:
     path = "/api/admin/config/favicon"
-    async with administered(tmp_path) as admin:
+    async with administered(tmp_path, page=PAGE) as admin:
+        assert b'href="/favicon.svg"' in (await fetch(admin, "/"))[2]
         own = (await fetch(admin, "/favicon.ico"))[2]
         form = aiohttp.FormData()
         form.add_field("other", "x")
         form.add_field("favicon", io.BytesIO(picture("PNG", (32, 32))), filename="a.png", content_type="image/png")
         assert (await admin.ask("POST", path, form))[0] == 200
         assert Image.open(io.BytesIO((await fetch(admin, "/favicon.ico"))[2])).size == (32, 32)
+        page = (await fetch(admin, "/"))[2]
+        assert (b'<link rel="icon" href="/favicon.ico?' in page, b"/favicon.svg" in page) == (True, False)
         assert (await admin.ask("POST", path, picture("ICO", (16, 16))))[0] == 200
     async with administered(tmp_path) as again:
         assert Image.open(io.BytesIO((await fetch(again, "/favicon.ico"))[2])).size == (16, 16)

@@ -79,7 +79,7 @@ async def test_a_webhook_is_made_listed_kept_and_deleted(tmp_path: Path, receive
     async with administered(tmp_path) as admin:
         made = await admin.post(CREATE, {"url": receiver.url, "events": ["CHAT", "STREAM_STARTED", "CHAT"]})
         assert made["events"] == ["CHAT", "STREAM_STARTED"]
-        assert made["lastUsed"] is None
+        assert (made["active"], made["lastUsed"]) == (True, None)
         listed = await admin.get("/api/admin/webhooks")
         assert isinstance(listed, list)
         assert [each | {"events": sorted(each["events"])} for each in listed] == [made]
@@ -115,6 +115,10 @@ async def test_private_networks_are_refused_unless_allowed(tmp_path: Path) -> No
             body = {"url": f"http://{host}/hook", "events": ["CHAT"]}
             status, sentence = await admin.refused("POST", CREATE, body)
             assert (status, "does not call" in sentence) == (400, True), host
+            discord = {"value": {"enabled": False, "webhook": body["url"]}}
+            status, sentence = await admin.refused("POST", "/api/admin/config/notifications/discord", discord)
+            assert (status, "does not call" in sentence) == (400, True), host
+        assert found_at(await admin.get("/api/admin/serverconfig"), "notifications.discord.webhook") == ""
 
 
 async def test_what_each_event_carries(admin: Admin, receiver: Receiver) -> None:

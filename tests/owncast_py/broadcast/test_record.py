@@ -62,6 +62,7 @@ async def test_shows_outlive_a_restart(address: str, clock: Clock) -> None:
 
 async def test_a_killed_show_ended_when_it_was_last_seen(address: str, clock: Clock) -> None:
     async with opened(address, clock) as record:
+        assert not record.interrupted
         began = clock.now()
         await record.began("One")
         clock.turn(90)
@@ -72,9 +73,12 @@ async def test_a_killed_show_ended_when_it_was_last_seen(address: str, clock: Cl
         assert record.overall_peak == 9
     clock.turn(86_400)
     async with opened(address, clock) as record:
+        assert record.interrupted
         assert (record.last_started, record.last_ended, record.overall_peak) == (began, seen, 8)
         (show,) = await record.recent(5)
         assert (show.ended_at, show.last_seen_at, show.peak_viewers) == (seen, seen, 8)
+    async with opened(address, clock) as record:
+        assert not record.interrupted
 
 
 async def test_a_running_show_is_written_once_a_minute(

@@ -6,6 +6,7 @@ change of a setting.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NotRequired
 
 import orjson
@@ -163,7 +164,7 @@ class ConfigDocument:
             "streamTitle": instance.title,
             "version": f"owncast-py v{self._version}",
             "nsfw": instance.nsfw,
-            "externalActions": action_views(instance.external_actions),
+            "externalActions": action_views(instance.external_actions, page_text.render),
             "customStyles": looks.custom_styles,
             "appearanceVariables": dict(looks.variables),
             "socketHostOverride": self._settings.get(ListenSettings).socket_host,
@@ -189,13 +190,13 @@ def social_views(handles: tuple[SocialHandle, ...]) -> list[SocialHandleView]:
     return [{"platform": each.platform, "url": each.url, "icon": icon_of(each.platform)} for each in handles]
 
 
-def action_views(actions: tuple[ExternalAction, ...]) -> list[ActionView]:
-    """Those actions."""
+def action_views(actions: tuple[ExternalAction, ...], shown: Callable[[str], str] = str) -> list[ActionView]:
+    """Those actions. `shown` makes of the owner's HTML what a page may show; without it, it is as it was written."""
     return [
         {
             "title": each.title,
             "url": each.url,
-            "html": page_text.render(each.html) if each.html else "",
+            "html": shown(each.html) if each.html else "",
             "description": each.description,
             "icon": each.icon,
             "color": each.color,

@@ -9,6 +9,7 @@ from typing_extensions import TypedDict
 
 from owncast_py.broadcast.studio import Studio
 from owncast_py.chat.content import timestamp
+from owncast_py.chat.moderation import Moderation
 from owncast_py.directory import DirectoryListing
 from owncast_py.setting_groups import DirectorySettings, InstanceSettings
 from owncast_py.settings import Settings
@@ -53,11 +54,17 @@ class DirectoryApi:
     """The routes of the directory."""
 
     def __init__(
-        self, directory: DirectoryListing, settings: Settings, studio: Studio, authentication: Authentication
+        self,
+        directory: DirectoryListing,
+        settings: Settings,
+        studio: Studio,
+        moderation: Moderation,
+        authentication: Authentication,
     ) -> None:
         self._directory = directory
         self._settings = settings
         self._studio = studio
+        self._moderation = moderation
         self._authentication = authentication
 
     def operations(self) -> list[Operation]:
@@ -108,7 +115,8 @@ class DirectoryApi:
             for index, variant in enumerate(self._studio.variants())
         ]
 
-    async def _reset(self, _call: Call[None]) -> Done:
+    async def _reset(self, call: Call[None]) -> Done:
         """Forgets the key of the directory; the next registration is a new one."""
         await self._directory.reset()
+        await self._moderation.record(call.actor, "reset registration", "directory")
         return done("the registration with the directory is reset")

@@ -106,6 +106,7 @@ class IntegrationsApi:
     async def _stream_title(self, call: Call[Title]) -> Done:
         """Gives the stream another title."""
         await self._chat.settings.change(InstanceSettings, title=call.input.value)
+        await self._chat.moderation.record(call.actor, "change setting", "streamtitle")
         return done("title set")
 
     async def _user_message(self, call: Call[UserWords]) -> Sent:

@@ -13,9 +13,11 @@ from pydantic import Field
 from typing_extensions import TypedDict
 
 from owncast_py.chat.content import timestamp
+from owncast_py.chat.moderation import Moderation
 from owncast_py.schedule import ical
 from owncast_py.schedule.errors import ScheduleError, ScheduleNotFound
 from owncast_py.schedule.service import Schedule
+from owncast_py.schedule.validation import FARTHEST
 from owncast_py.setting_groups import InstanceSettings, ScheduleSettings
 from owncast_py.settings import Settings
 from web.addresses import origin
@@ -83,11 +85,17 @@ class ScheduleApi:
     """The routes of the schedule."""
 
     def __init__(
-        self, schedule: Schedule, settings: Settings, authentication: Authentication, now: Callable[[], datetime]
+        self,
+        schedule: Schedule,
+        settings: Settings,
+        moderation: Moderation,
+        authentication: Authentication,
+        now: Callable[[], datetime],
     ) -> None:
         """`now` is aware, in UTC."""
         self._schedule = schedule
         self._settings = settings
+        self._moderation = moderation
         self._authentication = authentication
         self._now = now
 
@@ -128,7 +136,7 @@ class ScheduleApi:
     async def _planned(self, _call: Call[None]) -> Planned:
         """Everything that is planned, and what was in the last three months."""
         now = self._now()
-        events = await self._schedule.events(now - ADMIN_PAST, now + FUTURE)
+        events = await self._schedule.events(now - ADMIN_PAST, now + FARTHEST)
         return {
             "series": [series_view(series) for series in self._schedule.series()],
             "events": [event_view(event) for event in events],
@@ -172,6 +180,7 @@ class ScheduleApi:
                 )
         except ScheduleError as error:
             raise _refused(error) from None
+        await self._moderation.record(call.actor, "plan show", given.id or "", given.name)
         return await self._planned(Call(call.request, None, call.caller))
 
     async def _delete(self, call: Call[EventId]) -> Planned:
@@ -180,6 +189,7 @@ class ScheduleApi:
             await self._schedule.delete(call.input.id, call.input.cancel)
         except ScheduleError as error:
             raise _refused(error) from None
+        await self._moderation.record(call.actor, "cancel show" if call.input.cancel else "delete show", call.input.id)
         return await self._planned(Call(call.request, None, call.caller))
 
     async def _preview(self, call: Call[Rule]) -> Preview:

@@ -95,10 +95,7 @@ class SecretsApi:
                 text="The stream key or the admin password comes from this server's configuration; change it there, "
                 "or add keys with config/streamkeys."
             )
-        await self._change(call, lambda: self._credentials.set_admin_password(call.input.value), "admin password")
-        await self._change(
-            call, lambda: self._credentials.set_stream_keys([StreamKey(call.input.value, "")]), "stream keys"
-        )
+        await self._change(call, lambda: self._credentials.set_both(call.input.value), "stream key and admin password")
         self._hide(call.input.value)
         await self._password_changed(call.request)
         return done("the stream key and the admin password are changed")

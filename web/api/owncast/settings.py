@@ -198,13 +198,17 @@ class SettingsApi:
         moderation: Moderation,
         authentication: Authentication,
         insists: Insists,
+        check_target: Callable[[str], None],
     ) -> None:
-        """`insists` tells whether the environment or the command line gave a setting."""
+        """`insists` tells whether the environment or the command line gave a setting; `check_target` raises for an
+        address that must not be called.
+        """
         self._settings = settings
         self._studio = studio
         self._moderation = moderation
         self._authentication = authentication
         self._insists = insists
+        self._check_target = check_target
 
     def operations(self) -> list[Operation]:
         """One for each setter."""
@@ -270,6 +274,8 @@ class SettingsApi:
         assert isinstance(value, Discord)  # noqa: S101 - the shape of this operation
         if value.enabled and not value.webhook:
             raise web.HTTPBadRequest(text="Discord needs a webhook's address: copy it from the channel's settings.")
+        if value.webhook:
+            self._check_target(value.webhook)
         await self._settings.change(
             NotificationSettings,
             discord_enabled=value.enabled,

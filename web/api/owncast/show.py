@@ -14,8 +14,6 @@ from owncast_py.chat.content import timestamp
 from owncast_py.chat.moderation import Moderation
 from owncast_py.metrics.playback import Playback
 from owncast_py.recent_logs import LogLine, RecentLogs
-from owncast_py.setting_groups import VideoSettings
-from owncast_py.settings import Settings
 from web.api.owncast import answers
 from web.api.owncast.answers import Done, done
 from web.authentication import Authentication
@@ -107,7 +105,6 @@ class ShowApi:
 
     def __init__(
         self,
-        settings: Settings,
         studio: Studio,
         playback: Playback,
         logs: RecentLogs,
@@ -115,7 +112,6 @@ class ShowApi:
         authentication: Authentication,
         version: str,
     ) -> None:
-        self._settings = settings
         self._studio = studio
         self._playback = playback
         self._logs = logs
@@ -160,7 +156,7 @@ class ShowApi:
         return {
             "outputSettings": [_variant(variant) for variant in self._studio.variants()],
             "latencyLevel": {
-                "level": self._settings.get(VideoSettings).latency_level,
+                "level": self._studio.latency_level(),
                 "secondsPerSegment": self._studio.segment_seconds(),
             },
         }

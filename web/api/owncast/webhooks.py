@@ -40,11 +40,12 @@ class WebhookId(Input):
 
 
 class WebhookView(TypedDict):
-    """A webhook. `lastUsed` is when an event last arrived there."""
+    """A webhook. `lastUsed` is when an event last arrived there; `active` is false once it has answered 410."""
 
     id: str
     url: str
     events: list[str]
+    active: bool
     timestamp: str
     lastUsed: str | None
 
@@ -104,6 +105,7 @@ def _view(endpoint: Endpoint, topics: Sequence[str]) -> WebhookView:
         "id": endpoint.id,
         "url": endpoint.url,
         "events": list(topics),
+        "active": endpoint.active,
         "timestamp": timestamp(endpoint.created_at),
         "lastUsed": timestamp(endpoint.last_used_at) if endpoint.last_used_at else None,
     }
