@@ -81,6 +81,7 @@ class Stage:
         self._credentials = credentials
         self._store = store
         self._jobs: set[asyncio.Task[None]] = set()
+        self._preparing = asyncio.Lock()
         self.published_since = _now()
         self.rate = Rate()
         events.subscribe(SettingChanged, self._on_setting_changed)
@@ -188,9 +189,11 @@ class Stage:
 
     async def _prepare(self, video: VideoSettings) -> None:
         """Gives the next show other settings. Which encoder works is found out again where that may have changed."""
-        toolbox = await self._kit.select(video.codec)
-        if video == self.video:
-            self.pipeline.prepare(_pipeline_settings(video), toolbox)
+        # One after the other: of two changes that come together, the tools of the later one stay.
+        async with self._preparing:
+            toolbox = await self._kit.select(video.codec)
+            if video == self.video:
+                self.pipeline.prepare(_pipeline_settings(video), toolbox)
 
     def _spawn(self, work: Coroutine[None, None, None]) -> None:
         job = asyncio.create_task(_logged(work), name="stage: job")

@@ -58,9 +58,8 @@ class StageStudio:
         if ladder is None or window is None or window.ended:
             asked = self._stage.video.variants
             return [_asked(variant) for variant in asked if isinstance(variant, Variant)] if asked != "auto" else []
-        # What goes through as it came has the source's rate.
-        source = self._stage.pipeline.source_video
-        rate = (source.framerate or 0.0) if source is not None else 0.0
+        # What goes through as it came has the source's rates.
+        source = self.inbound()
         found = []
         for variant in ladder.variants:
             video = ladder.videos[variant.video] if variant.video is not None else None
@@ -70,9 +69,9 @@ class StageStudio:
                     name=variant.name,
                     width=video.width if video else 0,
                     height=video.height if video else 0,
-                    framerate=(video.framerate or rate) if video else 0.0,
-                    video_bitrate=video.bitrate if video else 0,
-                    audio_bitrate=audio.bitrate if audio else 0,
+                    framerate=(video.framerate or (source.framerate if source else 0.0)) if video else 0.0,
+                    video_bitrate=(video.bitrate or (source.video_bitrate if source else 0)) if video else 0,
+                    audio_bitrate=(audio.bitrate or (source.audio_bitrate if source else 0)) if audio else 0,
                     video_passthrough=video.passthrough if video else False,
                 )
             )

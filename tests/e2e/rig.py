@@ -11,8 +11,8 @@ import os
 import re
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
@@ -23,6 +23,7 @@ import imageio_ffmpeg
 SYSTEM_FFMPEG = "/usr/bin/ffmpeg"
 BUNDLED_FFMPEG = imageio_ffmpeg.get_ffmpeg_exe()
 KEY = "e2e-key"
+PASSWORD = "e2e-password"
 PATIENCE = 60.0
 """Seconds that anything may take on a busy machine; nothing here is about speed."""
 
@@ -44,18 +45,37 @@ stream:
     - {name: Small, video_bitrate: 200, audio_passthrough: true, scaled_height: 90, cpu_usage_level: 0}
 """
 
+PORTS = "http_host: 127.0.0.1\nhttp_port: 0\nrtmp_host: 127.0.0.1\nrtmp_port: 0\n"
+"""The addresses of the tests as a configuration file has them, over which the owner's choice wins."""
+
 T = TypeVar("T")
 
 
 async def eventually(look: Callable[[], T | None], what: str) -> T:
     """Looks until there is something to see. Polls, because what is watched is another process."""
-    async with asyncio.timeout(PATIENCE):
-        while True:
-            found = look()
-            if found:
-                return found
-            await asyncio.sleep(0.05)
+    with suppress(TimeoutError):
+        async with asyncio.timeout(PATIENCE):
+            while True:
+                found = look()
+                if found:
+                    return found
+                await asyncio.sleep(0.05)
     raise AssertionError(what)
+
+
+async def settles(
+    ask: Callable[[], Awaitable[T]], holds: Callable[[T], object], what: str, *, seconds: float = PATIENCE
+) -> T:
+    """Asks until the answer is right, and returns it; `AssertionError` with the last one when it never is."""
+    answer: object = "no answer yet"
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            while True:
+                answer = found = await ask()
+                if holds(found):
+                    return found
+                await asyncio.sleep(0.1)
+    raise AssertionError(f"After {seconds:g} s still not: {what}. Last: {str(answer)[:500]}")
 
 
 @dataclass
@@ -103,6 +123,17 @@ class Server:
 
         return await eventually(look, f"{event} in the log")
 
+    def made(self, label: str) -> str:
+        """A secret that the first start made and showed: "Stream key" or "Admin password"."""
+        found = re.search(rf"{label}: +(\S+)", "".join(self.output))
+        assert found is not None, f"no {label} was shown"
+        return found[1]
+
+    async def kill(self) -> None:
+        """Ends it as a power cut would."""
+        self.process.kill()
+        await self.process.wait()
+
     def children(self) -> list[int]:
         """Process ids of the server's children."""
         path = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
@@ -116,18 +147,27 @@ ServerFactory = Callable[..., AbstractAsyncContextManager[Server]]
 
 @asynccontextmanager
 async def serving(
-    data_dir: Path, *options: str, config: str = "", encoders: Path | None = None
+    data_dir: Path,
+    *options: str,
+    config: str = "",
+    encoders: Path | None = None,
+    secrets: bool = True,
+    ports: bool = True,
 ) -> AsyncIterator[Server]:
-    """Starts a server with these options and settings, and ends it with SIGTERM."""
+    """Starts a server with these options and settings, and ends it with SIGTERM.
+
+    Without `secrets` it makes its own; without `ports` the command line names none, and `config` begins with PORTS.
+    """
     data_dir.mkdir(parents=True, exist_ok=True)
     if encoders is not None and encoders.exists():
         (data_dir / "encoders.json").write_bytes(encoders.read_bytes())
     settings = data_dir / "config.yaml"
-    settings.write_text(config)
+    settings.write_text(config if ports else PORTS + config)
+    addresses = ("--http-host", "127.0.0.1", "--http-port", "0", "--rtmp-host", "127.0.0.1", "--rtmp-port", "0")
+    credentials = ("--stream-key", KEY, "--admin-password", PASSWORD)
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "owncast_py", "serve", "--config", str(settings), "--data-dir", str(data_dir)),
-        *("--http-host", "127.0.0.1", "--http-port", "0", "--rtmp-host", "127.0.0.1", "--rtmp-port", "0"),
-        *("--stream-key", KEY, "--admin-password", "e2e-password", "--log-format", "json", *options),
+        *(*(addresses if ports else ()), *(credentials if secrets else ()), "--log-format", "json", *options),
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
@@ -160,11 +200,18 @@ async def _read_log(server: Server) -> None:
 
 @asynccontextmanager
 async def publishing(
-    server: Server, source: Path, *, key: str = KEY, live: bool = True, ffmpeg: str = SYSTEM_FFMPEG, loop: bool = True
+    server: Server,
+    source: Path,
+    *,
+    key: str = KEY,
+    live: bool = True,
+    ffmpeg: str = SYSTEM_FFMPEG,
+    loop: bool = True,
+    repeats: int = 20,
 ) -> AsyncIterator[asyncio.subprocess.Process]:
     """ffmpeg sends `source` as an encoder would, over and over; killed at the end."""
     pace = ("-re",) if live else ()
-    repeat = ("-stream_loop", "20") if loop else ()
+    repeat = ("-stream_loop", str(repeats)) if loop else ()
     process = await asyncio.create_subprocess_exec(
         *(ffmpeg, "-v", "error", *pace, *repeat, "-i", str(source), "-c", "copy", "-f", "flv", f"{server.rtmp}/{key}"),
         stdin=asyncio.subprocess.DEVNULL,
@@ -176,6 +223,14 @@ async def publishing(
         if process.returncode is None:
             process.send_signal(signal.SIGKILL)
         await process.wait()
+
+
+async def refused(server: Server, source: Path, key: str) -> bool:
+    """Whether ffmpeg is turned away with that stream key, and told that it is wrong."""
+    code, output = await run(
+        *(SYSTEM_FFMPEG, "-v", "error", "-i", str(source), "-c", "copy", "-f", "flv", f"{server.rtmp}/{key}")
+    )
+    return code != 0 and "stream key is wrong" in output
 
 
 async def run(*command: str) -> tuple[int, str]:
