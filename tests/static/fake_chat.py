@@ -9,6 +9,9 @@ from aiohttp import WSMsgType, web
 
 Json = dict[str, object]
 
+PATIENCE = 45.0
+"""Seconds until a page must be there."""
+
 
 class FakeChat:
     """Routes of a chat; `sockets` are the pages that are connected, `received` is what they sent."""
@@ -47,8 +50,8 @@ class FakeChat:
             await socket.close()
 
     async def wait_connected(self) -> None:
-        """Returns when a page is connected."""
-        async with self.connected:
+        """Returns when a page is connected. Raises TimeoutError when none comes."""
+        async with asyncio.timeout(PATIENCE), self.connected:
             await self.connected.wait_for(lambda: bool(self.sockets))
 
     async def _register(self, _request: web.Request) -> web.Response:

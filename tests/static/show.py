@@ -17,6 +17,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from fake_chat import FakeChat
 
+from owncast_py.branding import Branding
 from owncast_py.broadcast.session import State, Status
 from owncast_py.setting_groups import ChatSettings, Group, InstanceSettings
 from web.api.owncast.config import ConfigDocument
@@ -189,14 +190,19 @@ def serve_chat(chat: FakeChat) -> TestServer:
     return TestServer(_application(show, [*show.routes(), *chat.routes()], chat_disabled=False))
 
 
+async def _nothing(_address: str) -> bytes:
+    return b""
+
+
 def _application(show: Show, routes: list[web.RouteDef], *, chat_disabled: bool) -> web.Application:
     pages = load_pages(DIST)
     application = build_application(Host(show, list, []), pages, routes)
     settings = FixedSettings(INSTANCE, ChatSettings(disabled=chat_disabled))
+    branding = Branding(Path("/nonexistent"), _nothing)
     parts = (
         StatusDocument(show.status, show.now, "0.1.0"),
         ConfigDocument(settings, "0.1.0"),
-        Site(pages["/index.html"], settings, None, lambda: show.online, lambda handler: handler),
+        Site(pages["/index.html"], settings, branding, lambda: show.online, lambda handler: handler),
     )
     for part in parts:
         mount(application, part.operations())
