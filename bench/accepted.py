@@ -5,7 +5,6 @@ Nobody hears of a message before it is committed, so its arrival shows that it i
 
 from __future__ import annotations
 
-import json
 from statistics import median
 
 import crowd
@@ -30,7 +29,7 @@ def measure(*, runs: int = 5, seconds: int = SECONDS, sockets: int = SOCKETS) ->
             try:
                 listeners.quiet()
                 listeners.reset()
-                sent = listeners.listen(RATE, seconds, lambda stamp: _say(sender, stamp))  # noqa: B023 - called at once
+                sent = listeners.listen(RATE, seconds, lambda stamp: crowd.say(sender, stamp))  # noqa: B023 - called at once
                 if len(listeners.latencies) < sent * sockets * 0.9 or listeners.disorder:
                     raise BenchError("Messages did not come one by one.")
                 # The latest arrival of each message: latencies come message by message.
@@ -49,7 +48,3 @@ def measure(*, runs: int = 5, seconds: int = SECONDS, sockets: int = SOCKETS) ->
     )
     what = f"accepted → database and all {sockets} clients"
     return [Verdict(what, f"p99 ≤ {TARGET_MS:.0f} ms", spread(worst, 1, "ms"), median(worst) <= TARGET_MS)]
-
-
-def _say(sender: crowd.socket.socket, stamp: bytes) -> None:
-    crowd.send_text(sender, json.dumps({"type": "CHAT", "body": stamp.decode()}).encode())

@@ -10,7 +10,6 @@ import signal
 import sys
 import tempfile
 import time
-from datetime import UTC, datetime
 from pathlib import Path
 
 import structlog
@@ -18,21 +17,22 @@ import uvloop
 from harness import ADMIN_PASSWORD, PASSTHROUGH, STREAM_KEY
 
 from ingest.rtmp.server import RtmpServer
-from owncast_py import app
+from owncast_py.app.kit import Kit
+from owncast_py.app.stage import Stage
 from owncast_py.config import Config
 from owncast_py.credentials import load_credentials
 from owncast_py.events import Events
+from owncast_py.setting_groups import VideoSettings
 from transcoder.window import LiveWindow, Rendition
-from web.api.owncast.config import Instance
 from web.hls import Hls
 from web.hls import routes as hls_routes
-from web.server import Services, WebServer, build_application
+from web.server import Host, WebServer, build_application
 
 
 class ReadyTimes:
     """Waits for one part after the other, always as the first of all waiters."""
 
-    def __init__(self, stage: app.Stage) -> None:
+    def __init__(self, stage: Stage) -> None:
         self.lines: list[str] = []
         self._stage = stage
 
@@ -60,24 +60,15 @@ async def main() -> None:
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     with tempfile.TemporaryDirectory() as home:
-        config = Config(
-            stream={"variants": PASSTHROUGH}, stream_key=STREAM_KEY, admin_password=ADMIN_PASSWORD, data_dir=Path(home)
-        )
-        stage = app.Stage(config, load_credentials(config, lambda _box: None), None, None, Events())
+        config = Config(stream_key=STREAM_KEY, admin_password=ADMIN_PASSWORD, data_dir=Path(home))
+        credentials = load_credentials(config, lambda _box: None)
+        video = VideoSettings.model_validate({"variants": PASSTHROUGH})
+        stage = Stage(config, credentials, Kit("", None), None, Events(), video=video)
         await stage.start()
         ready = ReadyTimes(stage)
-        services = Services(
-            status=stage.status,
-            instance=lambda: Instance(config.name, config.summary, config.tags, "bench"),
-            version="bench",
-            viewers=stage.viewers,
-            obstacles=list,
-            now=lambda: datetime.now(UTC),
-            trusted_proxies=config.trusted_proxies,
-            pages=app.PAGES,
-        )
         hls = Hls(stage, stage.viewers)
-        web = WebServer(build_application(services, hls_routes(hls)), "127.0.0.1", 0, hls)
+        host = Host(stage.viewers, list, config.trusted_proxies)
+        web = WebServer(build_application(host, {}, hls_routes(hls)), "127.0.0.1", 0, hls)
         rtmp = RtmpServer(stage, host="127.0.0.1", port=0)
         await web.start()
         await rtmp.start()

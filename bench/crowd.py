@@ -17,6 +17,7 @@ import socket
 import struct
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from urllib.parse import urlsplit
 
 from harness import ADMIN_PASSWORD, BenchError
@@ -49,12 +50,23 @@ class Api:
         """A new chatter's access token."""
         return str(self.post("/api/chat/register", {})["accessToken"])
 
+    def admin(self, path: str, document: object) -> dict[str, object]:
+        """The answer to what the owner asks for below `/api/admin/`."""
+        basic = base64.b64encode(f"admin:{ADMIN_PASSWORD}".encode()).decode()
+        return self.post(f"/api/admin/{path}", document, {"Authorization": f"Basic {basic}"})
+
     def bot(self) -> str:
         """The access token of a bot that may write without limits."""
-        basic = base64.b64encode(f"admin:{ADMIN_PASSWORD}".encode()).decode()
         wanted = {"name": "Bench", "scopes": ["CAN_SEND_MESSAGES", "HAS_ADMIN_ACCESS"]}
-        answer = self.post("/api/admin/accesstokens/create", wanted, {"Authorization": f"Basic {basic}"})
-        return str(answer["accessToken"])
+        return str(self.admin("accesstokens/create", wanted)["accessToken"])
+
+    def add_webhook(self, url: str) -> str:
+        """The id of a new webhook that gets every chat message."""
+        return str(self.admin("webhooks/create", {"url": url, "events": ["CHAT"]})["id"])
+
+    def remove_webhook(self, webhook: str) -> None:
+        """It gets nothing more, and what waits for it is gone."""
+        self.admin("webhooks/delete", {"id": webhook})
 
     def say(self, token: str, body: str) -> None:
         """A message by a bot; returns when it is kept."""
@@ -84,6 +96,15 @@ def send_text(one: socket.socket, text: bytes) -> None:
     """Sends one masked text frame (RFC 6455 §5.3; a mask of zeros masks nothing)."""
     head = bytes((0x81, 0x80 | len(text))) if len(text) < 126 else struct.pack(">BBH", 0x81, 0xFE, len(text))
     one.sendall(head + b"\0\0\0\0" + text)
+
+
+def say(sender: socket.socket, body: bytes) -> None:
+    """A chat message by a bot's socket, whose own copies of what everybody writes are thrown away."""
+    send_text(sender, json.dumps({"type": "CHAT", "body": body.decode()}).encode())
+    sender.setblocking(False)
+    with suppress(BlockingIOError):
+        sender.recv(READ_BYTES)
+    sender.settimeout(CONNECT_SECONDS)
 
 
 class Crowd:

@@ -7,7 +7,6 @@ the same; it keeps messages in memory only and renders nothing.
 
 from __future__ import annotations
 
-import json
 import subprocess
 import tempfile
 from collections.abc import Callable
@@ -15,7 +14,7 @@ from functools import partial
 from pathlib import Path
 from statistics import median
 from types import TracebackType
-from typing import Self
+from typing import NamedTuple, Self
 
 import crowd
 from harness import BenchError, Server, cpu_seconds, end, free_ports, until
@@ -31,16 +30,24 @@ MESSAGE_BYTES = 300
 NCHAN = Path("/usr/lib/nginx/modules/ngx_nchan_module.so")
 
 
+class FanOut(NamedTuple):
+    """Deliveries per CPU-second, and the latency in milliseconds."""
+
+    per_cpu_second: float
+    p50: float
+    p99: float
+
+
 def measure(*, runs: int = 5, seconds: int = SECONDS, sockets: int = SOCKETS) -> list[Verdict]:
     """Alternates with nchan, `runs` times."""
-    found: dict[tuple[str, int], list[tuple[float, float, float]]] = {}
+    found: dict[tuple[str, int], list[FanOut]] = {}
     missing = "" if NCHAN.exists() else "nchan is not installed (Debian: apt-get install libnginx-mod-nchan)."
     for _ in range(runs):
         with Server() as server:
             api = crowd.Api(server.http)
             paths = [f"/ws?accessToken={api.register()}" for _ in range(sockets)]
             sender = crowd.open_socket(server.http, f"/ws?accessToken={api.bot()}")
-            _run(found, "owncast-py", server.pid, server.http, paths, seconds, partial(_say, sender))
+            _run(found, "owncast-py", server.pid, server.http, paths, seconds, partial(crowd.say, sender))
             sender.close()
         if not missing:
             with Nchan() as nchan:
@@ -57,10 +64,10 @@ def measure(*, runs: int = 5, seconds: int = SECONDS, sockets: int = SOCKETS) ->
     show(f"Fan-out to {sockets} sockets", columns, rows, *filter(None, [missing]))
     verdicts = []
     for rate, target in RATES:
-        values = [run[0] for run in found["owncast-py", rate]]
+        values = [run.per_cpu_second for run in found["owncast-py", rate]]
         what = f"chat fan-out, {sockets} sockets, {rate}/s"
         verdicts.append(Verdict(what, f"≥ {target:,.0f} per CPU-s", spread(values, 0), median(values) >= target))
-    worst = [run[2] for run in found["owncast-py", 10]]
+    worst = [run.p99 for run in found["owncast-py", 10]]
     verdicts.append(
         Verdict("the same at 10/s", f"p99 ≤ {P99_MS:.0f} ms", spread(worst, 1, "ms"), median(worst) <= P99_MS)
     )
@@ -68,7 +75,7 @@ def measure(*, runs: int = 5, seconds: int = SECONDS, sockets: int = SOCKETS) ->
 
 
 def _run(
-    found: dict[tuple[str, int], list[tuple[float, float, float]]],
+    found: dict[tuple[str, int], list[FanOut]],
     name: str,
     pid: int,
     base: str,
@@ -80,30 +87,23 @@ def _run(
     listeners = crowd.Crowd(base, paths, ending)
     try:
         for rate, _ in RATES:
-            listeners.quiet()
-            listeners.reset()
-            before = cpu_seconds(pid)
-            listeners.listen(rate, seconds, send)
-            spent = cpu_seconds(pid) - before
-            if listeners.disorder:
-                raise BenchError(f"{listeners.disorder} deliveries of {name} came out of order.")
-            ordered = sorted(listeners.latencies) or [0.0]
-            p50, p99 = (ordered[int(len(ordered) * share)] * 1e3 for share in (0.5, 0.99))
-            found.setdefault((name, rate), []).append((listeners.deliveries / spent, p50, p99))
+            found.setdefault((name, rate), []).append(fan_out(listeners, pid, rate, seconds, send))
     finally:
         listeners.close()
 
 
-def _say(sender: crowd.socket.socket, stamp: bytes) -> None:
-    crowd.send_text(sender, json.dumps({"type": "CHAT", "body": stamp.decode()}).encode())
-    # Its own copies of everything would fill up the socket.
-    sender.setblocking(False)
-    try:
-        sender.recv(1 << 20)
-    except BlockingIOError:
-        pass
-    finally:
-        sender.setblocking(True)
+def fan_out(listeners: crowd.Crowd, pid: int, rate: float, seconds: float, send: Callable[[bytes], None]) -> FanOut:
+    """Has `send` called `rate` times a second; what that cost the process `pid`. Raises BenchError for disorder."""
+    listeners.quiet()
+    listeners.reset()
+    before = cpu_seconds(pid)
+    listeners.listen(rate, seconds, send)
+    spent = cpu_seconds(pid) - before
+    if listeners.disorder:
+        raise BenchError(f"{listeners.disorder} deliveries came out of order.")
+    ordered = sorted(listeners.latencies) or [0.0]
+    p50, p99 = (ordered[int(len(ordered) * share)] * 1e3 for share in (0.5, 0.99))
+    return FanOut(listeners.deliveries / spent, p50, p99)
 
 
 class Nchan:

@@ -151,9 +151,12 @@ class Server:
         disk: bool = False,
         latency_level: int = 2,
         chat: dict[str, object] | None = None,
+        private_targets: bool = False,
     ) -> None:
+        """`private_targets` lets webhooks go to addresses such as loopback's."""
         stream = {"variants": variants or PASSTHROUGH, "latency_level": latency_level}
-        self._config = {"stream": stream, "hls": {"disk": disk}, "chat": chat or {}}
+        notifications = {"allow_private_targets": private_targets}
+        self._config = {"stream": stream, "hls": {"disk": disk}, "chat": chat or {}, "notifications": notifications}
         self.http = self.rtmp = ""
 
     def __enter__(self) -> Self:

@@ -20,12 +20,15 @@ NAMES = (
     "startup",
     "glass",
     "playlist",
+    "documents",
     "blocking",
     "segment",
     "memory",
     "fanout",
     "sockets",
     "accepted",
+    "webhooks",
+    "backlog",
 )
 QUICK: dict[str, dict[str, float]] = {
     "cpu": {"runs": 1},
@@ -33,12 +36,15 @@ QUICK: dict[str, dict[str, float]] = {
     "startup": {"runs": 1},
     "glass": {"runs": 0, "seconds": 20},
     "playlist": {"runs": 1, "seconds": 2, "segments": 3},
+    "documents": {"runs": 1, "seconds": 2},
     "blocking": {"runs": 1},
     "segment": {"runs": 1, "seconds": 2},
     "memory": {"runs": 1, "minutes": 10},
     "fanout": {"runs": 1, "seconds": 3},
     "sockets": {"runs": 1},
     "accepted": {"runs": 1, "seconds": 3},
+    "webhooks": {"runs": 1, "seconds": 2, "sockets": 500, "turns": 1},
+    "backlog": {"runs": 1, "seconds": 5},
 }
 """One short run each: whether everything works, not how well."""
 

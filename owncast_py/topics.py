@@ -75,13 +75,9 @@ class Topics:
         topic = topic_of(message)
         return topic is not None and self._notifications.wants(topic)
 
-    async def record(self, connection: AsyncConnection, messages: Sequence[Message]) -> None:
+    async def record(self, connection: AsyncConnection, messages: Sequence[Message]) -> Callable[[], None]:
         """Queues the events of messages that are wanted, in the transaction of `connection`."""
-        await self._notifications.record(connection, list(self._events(messages)))
-
-    def recorded(self) -> None:
-        """What was recorded is kept: it can be sent."""
-        self._notifications.wake()
+        return await self._notifications.record(connection, list(self._events(messages)))
 
     def _events(self, messages: Sequence[Message]) -> Iterator[Event]:
         hidden: list[Message] = []

@@ -4,17 +4,19 @@ Owns endpoints, topics and subscriptions, and the entrance to the queue. Deliver
 `keeper`'s. A message is accepted once its transaction is committed, and then delivered to every endpoint at least once,
 always with the same id, or shown as failed or expired.
 
-The lanes learn from the database alone what came: whoever records an event inside a transaction of its own calls `wake`
-after the commit, and what a transaction that failed would have recorded is nowhere.
+Whoever records an event inside a transaction of its own calls what `record` returned once that is committed. Only then
+are the lanes told, and what a transaction that failed would have recorded is nowhere.
 """
 
 from __future__ import annotations
 
 import asyncio
 import random
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 
 import orjson
 import structlog
@@ -51,9 +53,6 @@ MAX_DOCUMENT = 64 * 1024
 """Octets of an endpoint's document as JSON."""
 MAX_TOPIC_NAME = 200
 MAX_ATTEMPTS_LISTED = 1_000
-LOOK_SECONDS = 60.0
-"""From one look for what came to the next without being woken."""
-TROUBLE_SECONDS = 1.0
 FULL_LOG_SECONDS = 60.0
 """From one line about full queues to the next."""
 GONE = "The endpoint answered 410: it is gone, and was switched off."
@@ -98,10 +97,6 @@ class Notifications:
             schedule=schedule,
             probes=probes,
         )
-        self._news = asyncio.Event()
-        self._seen = ""
-        self._looking = asyncio.Lock()
-        self._looker: asyncio.Task[None] | None = None
         self._changing = asyncio.Lock()
         self._full_logged = float("-inf")
 
@@ -110,20 +105,15 @@ class Notifications:
         async with self._database.reading() as connection:
             self._directory.load(*await repository.load(connection, DOMAIN))
             self._backlog.load(await repository.pending(connection))
-            self._seen = await repository.last_id(connection)
-        self._ids.resume(self._seen)
+            self._ids.resume(await repository.last_id(connection))
         self._ledger.start()
         self._keeper.start()
-        self._looker = asyncio.create_task(self._look_out(), name="notifications: looker")
         for endpoint_id in self._backlog.waiting():
             self._lanes.nudge(endpoint_id)
         log.info("notifications started", endpoints=len(self._directory.endpoints), pending=self._backlog.total)
 
     async def aclose(self) -> None:
         """Ends deliveries within a few seconds; what is not through is delivered after the next start."""
-        if self._looker is not None:
-            self._looker.cancel()
-            await asyncio.gather(self._looker, return_exceptions=True)
         await self._keeper.aclose()
         await self._lanes.aclose()
         await self._ledger.aclose()
@@ -238,7 +228,6 @@ class Notifications:
     async def _forget(self, endpoint_id: str, subscriptions: Sequence[Subscription]) -> None:
         if not subscriptions:
             return
-        await self._look()
         for subscription in subscriptions:
             await self._keeper.forget(endpoint_id, subscription.id)
         ids = [subscription.id for subscription in subscriptions]
@@ -270,7 +259,6 @@ class Notifications:
             await self._database.write(
                 lambda connection: repository.replace_endpoint(connection, off), lambda _: self._directory.put(off)
             )
-            await self._look()
             number = await self._keeper.fail(endpoint_id, GONE)
         log.warning("an endpoint is gone and was switched off", endpoint=endpoint_id, failed=number + 1)
 
@@ -280,11 +268,13 @@ class Notifications:
         """Whether an active endpoint is subscribed to that topic."""
         return bool(self._directory.routes(topic))
 
-    async def record(self, connection: AsyncConnection, events: Sequence[tuple[str, datetime, bytes]]) -> None:
+    async def record(
+        self, connection: AsyncConnection, events: Sequence[tuple[str, datetime, bytes]]
+    ) -> Callable[[], None]:
         """Queues events, each a topic's name, the time and the body, in the caller's transaction of `Database.write`.
 
-        Call `wake` after the commit. An endpoint whose queue is full is left out, and so is a body that is too long;
-        the log says so.
+        Returns what to call as the `then` of that write. An endpoint whose queue is full is left out, and so is a body
+        that is too long; the log says so.
         """
         messages: list[Message] = []
         queued: list[Notification] = []
@@ -298,10 +288,7 @@ class Notifications:
                 queued += [self._notification(message, route) for route in routes]
         if messages:
             await repository.add_messages(connection, messages, queued)
-
-    def wake(self) -> None:
-        """Something was recorded and committed: the lanes look."""
-        self._news.set()
+        return partial(self._recorded, Counter(notification.endpoint_id for notification in queued))
 
     async def publish(self, topic: str, body: bytes) -> None:
         """Queues one event now. When this returns it is kept.
@@ -316,8 +303,9 @@ class Notifications:
                 raise NotificationError(reason)
         if self.wants(topic):
             event = (topic, self._now(), body)
-            await self._database.write(lambda connection: self.record(connection, [event]))
-            self.wake()
+            await self._database.write(
+                lambda connection: self.record(connection, [event]), lambda committed: committed()
+            )
 
     async def attempts(self, notification_id: str) -> list[Attempt]:
         """The newest tries of a notification, oldest first."""
@@ -353,29 +341,11 @@ class Notifications:
             if verdict.state is State.RECEIVED:
                 self._directory.used(verdict.endpoint_id, verdict.attempt.at)
 
-    async def _look(self) -> None:
-        """Counts what came since the last look, and tells its lanes."""
-        async with self._looking:
-            async with self._database.reading() as connection:
-                self._seen, counts = await repository.news(connection, self._seen)
-            for endpoint_id, number in counts.items():
-                self._backlog.add(endpoint_id, number)
-                self._lanes.nudge(endpoint_id)
-
-    async def _look_out(self) -> None:
-        while True:
-            try:
-                async with asyncio.timeout(LOOK_SECONDS):
-                    await self._news.wait()
-            except TimeoutError:
-                pass
-            self._news.clear()
-            try:
-                await self._look()
-            except Exception:
-                log.exception("the queue could not be read; tried again soon")
-                await asyncio.sleep(TROUBLE_SECONDS)
-                self._news.set()
+    def _recorded(self, numbers: Mapping[str, int]) -> None:
+        """So many notifications for each endpoint are committed: they count, and can be sent."""
+        for endpoint_id, number in numbers.items():
+            self._backlog.add(endpoint_id, number)
+            self._lanes.nudge(endpoint_id)
 
 
 def _check(endpoint: Endpoint) -> None:

@@ -66,11 +66,11 @@ class Recorder(Protocol):
     def wants(self, message: Message) -> bool:
         """Whether there is something to keep of that message, also of one that is not kept itself."""
 
-    async def record(self, connection: AsyncConnection, messages: Sequence[Message]) -> None:
-        """Writes what is to be kept, and touches nothing but the database: it may be done again."""
+    async def record(self, connection: AsyncConnection, messages: Sequence[Message]) -> Callable[[], None]:
+        """Writes what is to be kept, and touches nothing but the database: it may be done again.
 
-    def recorded(self) -> None:
-        """The transaction is committed."""
+        Returns what is called once the transaction is committed.
+        """
 
 
 class Channels:
@@ -307,15 +307,14 @@ class Channels:
         if not kept and not wanted:
             return
 
-        async def work(connection: AsyncConnection) -> None:
+        async def work(connection: AsyncConnection) -> Callable[[], None] | None:
             if kept:
                 await repository.append(connection, kept)
             if recorder is not None and wanted:
-                await recorder.record(connection, wanted)
+                return await recorder.record(connection, wanted)
+            return None
 
-        await self._database.write(work)
-        if recorder is not None and wanted:
-            recorder.recorded()
+        await self._database.write(work, lambda committed: committed() if committed is not None else None)
 
 
 def _refuse(entry: _Pending, error: Exception) -> None:

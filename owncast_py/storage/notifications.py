@@ -117,17 +117,6 @@ async def last_id(connection: AsyncConnection) -> str:
     return str((await connection.execute(select(func.max(notifications.c.id)))).scalar() or "")
 
 
-async def news(connection: AsyncConnection, after: str) -> tuple[str, dict[str, int]]:
-    """The newest id after that one (or that one), and how many notifications since then each endpoint got."""
-    query = (
-        select(notifications.c.endpoint_id, func.count().label("many"), func.max(notifications.c.id).label("newest"))
-        .where(notifications.c.id > after)
-        .group_by(notifications.c.endpoint_id)
-    )
-    rows = (await connection.execute(query)).all()
-    return max((row.newest for row in rows), default=after), {row.endpoint_id: row.many for row in rows}
-
-
 async def pending(connection: AsyncConnection) -> dict[str, int]:
     """How many notifications each endpoint has waiting."""
     # Counted endpoint by endpoint: that reads only the pending part of the index, not the received ones of a month.

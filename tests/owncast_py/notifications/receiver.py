@@ -234,8 +234,9 @@ async def opened(
 async def queue(post: Post, topic: str, bodies: list[bytes]) -> None:
     """Records many events in one transaction."""
     events = [(topic, post.now(), body) for body in bodies]
-    await post.database.write(lambda connection: post.notifications.record(connection, events))
-    post.notifications.wake()
+    await post.database.write(
+        lambda connection: post.notifications.record(connection, events), lambda committed: committed()
+    )
 
 
 async def until(condition: Callable[[], bool | Awaitable[bool]]) -> None:

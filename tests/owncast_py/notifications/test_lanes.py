@@ -362,7 +362,6 @@ async def test_a_transaction_that_fails_records_nothing(address: str) -> None:
 
         with pytest.raises(StorageError):
             await post.database.write(work)
-        post.notifications.wake()
         await queue(post, "CHAT", [b"after"])
         await quiet(post)
         assert [body for _, _, body in channel.delivered] == [b"after"]
