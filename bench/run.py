@@ -1,6 +1,6 @@
 """Runs benchmarks: `python bench/run.py [--quick] [--runs N] [NAME …]`. Prints tables, writes nothing.
 
-Without names it runs all of them, about half an hour on two cores.
+Without names it runs all of them, about three quarters of an hour on two cores.
 """
 
 from __future__ import annotations
