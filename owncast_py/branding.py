@@ -101,6 +101,13 @@ class Branding:
             await self._keep("logo", data, LOGO)
             self._shared = None
 
+    async def remove_logo(self) -> None:
+        """Goes back to the program's own logo."""
+        async with self._changing:
+            await asyncio.to_thread(_remove, self._directory, "logo")
+            self._files.pop("logo", None)
+            self._shared = None
+
     async def set_favicon(self, data: bytes) -> None:
         """Takes an icon, PNG or ICO. Raises ImageRefused."""
         async with self._changing:

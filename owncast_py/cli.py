@@ -121,6 +121,14 @@ def restore(config: Config, file: Path, yes: bool) -> None:
 
 
 @main.command()
+def openapi() -> None:
+    """Print the OpenAPI document of the HTTP API, for programs that generate clients from it."""
+    from owncast_py.app.describe import describe
+
+    click.echo(describe())
+
+
+@main.command()
 @click.argument("url")
 @click.option("--token", envvar="OWNCAST_CHAT_TOKEN", help="Whose access token; without one you are somebody new.")
 def chat(url: str, token: str | None) -> None:

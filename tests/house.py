@@ -7,13 +7,14 @@ port of loopback.
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from ipaddress import ip_network
 from pathlib import Path
+from types import MappingProxyType
 
 import aiohttp
 import argon2
@@ -22,8 +23,9 @@ from aiohttp.test_utils import TestServer
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
 
+from owncast_py.backup.hourly import HourlyBackups
 from owncast_py.broadcast.session import State, Status
-from owncast_py.broadcast.studio import Inbound, OutputVariant
+from owncast_py.broadcast.studio import Encoder, Encoders, Inbound, OutputVariant
 from owncast_py.broadcast.viewers import Viewers
 from owncast_py.chat.chat import Chat
 from owncast_py.credentials import Credentials, StreamKey
@@ -137,7 +139,11 @@ class FakeStudio:
     house: House
     sender: Inbound | None = None
     offered: list[OutputVariant] = field(default_factory=list)
+    advised: list[str] = field(default_factory=list)
     disconnected: int = 0
+
+    def advice(self) -> list[str]:
+        return self.advised
 
     def status(self) -> Status:
         return self.house.status
@@ -155,6 +161,10 @@ class FakeStudio:
 
     def latency_level(self) -> int:
         return 2
+
+    def encoders(self) -> Encoders:
+        tried = [Encoder("h264_nvenc", False, "There is no such device."), Encoder("libx264", True, "")]
+        return Encoders("libx264", tried, 55_296_000.4, 4)
 
     def segment_seconds(self) -> int:
         return 2
@@ -195,6 +205,7 @@ class Web:
     logs: RecentLogs
     hidden: list[str]
     application: web.Application
+    backups: HourlyBackups
 
 
 @asynccontextmanager
@@ -210,7 +221,7 @@ async def webbed(
     *,
     trusted: str = "127.0.0.0/8",
     insists: Callable[[str, str], bool] = lambda _section, _name: False,
-    page: Page | None = None,
+    pages: Mapping[str, Page] = MappingProxyType({}),
 ) -> AsyncIterator[Web]:
     """The web application over a house, with all that stands around it."""
     clock = open_house.clock
@@ -229,7 +240,8 @@ async def webbed(
         memory=lambda: None,
         disk=lambda: None,
     )
-    application = build_application(Host(viewers, list, [ip_network(trusted)]), {})
+    application = build_application(Host(viewers, list, [ip_network(trusted)]), dict(pages))
+    backups = HourlyBackups(open_house.directory, open_house.directory / "owncast.db", clock.now, hourly=False)
     mount_owncast(
         application,
         Owncast(
@@ -238,18 +250,20 @@ async def webbed(
             viewers=viewers,
             exposition=Exposition(numbers),
             logs=logs,
+            backups=backups,
             credentials=credentials,
             running=lambda: Running("0", "127.0.0.1", 8080, "0.0.0.0", 1935),
             insists=insists,
             hide=hidden.append,
-            page=page,
+            pages=pages,
             now=clock.now,
             monotonic=clock.monotonic,
         ),
     )
     openapi.mount(application, "owncast-py", "0")
     async with TestServer(application) as server:
-        yield Web(server, studio, credentials, viewers, logs, hidden, application)
+        yield Web(server, studio, credentials, viewers, logs, hidden, application, backups)
+    await backups.aclose()
 
 
 @lru_cache(maxsize=1)

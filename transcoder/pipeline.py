@@ -134,6 +134,11 @@ class Pipeline:
         return self._opened.source_video if self._opened is not None else None
 
     @property
+    def keyframe_interval(self) -> float:
+        """The longest distance between keyframes of the source on air, in seconds; 0 until it is known."""
+        return self._input.longest_gap / TIMESCALE if self._input is not None else 0.0
+
+    @property
     def source_audio(self) -> SourceAudio | None:
         """The sound of the source on air, or of the last one."""
         return self._opened.source_audio if self._opened is not None else None
@@ -174,6 +179,8 @@ class Pipeline:
         """Makes `source` the one on air as soon as its tracks are known; an earlier one is heard no more."""
         if self._input is not None:
             self._input.go_off_air(None, self._clock())
+        # Another source, or the same one set up anew, may need the same advice.
+        self._advised.clear()
         opening = Opening(source, keyframe_interval=self._interval)
         self._input = SourceInput(self, source, opening, self._clock())
         return self._input

@@ -129,6 +129,10 @@ class Authentication:
         self._accounts.seen(identity.device, client_address(request))
         return identity
 
+    async def session_token(self, request: web.Request) -> str:
+        """The CSRF token of the session that the request's cookie names; empty when there is none."""
+        return csrf_token(request.cookies[SESSION_COOKIE]) if await self.session(request) is not None else ""
+
     async def bot(self, request: web.Request, scope: Scope) -> User:
         """Whose bearer token it is. Raises HTTPUnauthorized, or HTTPForbidden when it lacks the scope."""
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")

@@ -25,7 +25,7 @@ FOREVER = "public, max-age=31536000, immutable"
 REVALIDATE = "no-cache"
 COMPRESSIBLE = ("text/", "application/json", "application/javascript", "application/manifest+json", "image/svg+xml")
 
-SITE = frozenset({"/index.html", "/robots.txt", "/favicon.ico"})
+SITE = frozenset({"/index.html", "/admin.html", "/robots.txt", "/favicon.ico"})
 """Files of the build that are a part of `web.site`."""
 
 MISSING = (

@@ -1,8 +1,8 @@
-"""The page as one server shows it: its head for link previews, its policy, its embeds, and what the owner adds to it.
+"""The pages as one server shows them: their heads for link previews, their policy, the embeds, what the owner adds.
 
-Owns `/`, `/embed/*`, `/robots.txt`, `/customjavascript`, `/customstyles`, `/public/*` and oEmbed. The page itself is
-what Vite built; here it gets a title, a nonce and the links to what the owner wrote. A media player that opens `/` is
-sent to the stream.
+Owns `/`, `/embed/*`, `/admin`, `/robots.txt`, `/customjavascript`, `/customstyles`, `/public/*`, the manifest and
+oEmbed. The pages themselves are what Vite built, and `web.shell` fills them. A media player that opens `/` is sent to
+the stream.
 """
 
 from __future__ import annotations
@@ -10,13 +10,15 @@ from __future__ import annotations
 import html
 import re
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from urllib.parse import urlsplit
 
+import orjson
 from aiohttp import web
 from pydantic import Field
 from typing_extensions import TypedDict
 
+from owncast_py import page_text
 from owncast_py.branding import Branding
 from owncast_py.setting_groups import AppearanceSettings, InstanceSettings, ListenSettings, VideoSettings
 from owncast_py.settings import Settings
@@ -24,6 +26,7 @@ from web.addresses import VIEWER_COOKIE, origin
 from web.body import Query
 from web.operations import Api, Call, Media, Operation, Wrapper
 from web.pages import MISSING, Page
+from web.shell import Filling, Shell
 
 PLAYERS = re.compile(
     r"\b(?:vlc|libvlc|mpv|libmpv|lavf|ffmpeg|ffplay|gstreamer|applecoremedia|kodi|xbmc|stagefright|exoplayer|roku|"
@@ -35,12 +38,16 @@ STREAM = "/hls/stream.m3u8"
 WIDTH, HEIGHT = 1280, 720
 """Pixels of an embedded player whose size nobody says."""
 MAX_SIZE = 10_000
+PLAYER_SCRIPT = re.compile(r"/assets/hls[\w-]*\.js")
+"""The files of the build that play: fetched beside the page's own scripts when there is something to play."""
+FRAMED = re.compile(r"(https?://[A-Za-z0-9.-]+(?::\d{1,5})?)(?:[/?#]|$)", re.IGNORECASE)
+"""An address whose origin is a source of CSP level 3 §2.3.1: anything else could be read as more of the policy."""
 
-_SCRIPT = re.compile(rb"<script\b")
-_TITLE = re.compile(rb"<title>.*?</title>", re.DOTALL)
-_ICON = re.compile(rb'<link rel="icon"[^>]*>')
-_DESCRIPTION = re.compile(rb'\s*<meta name="description"[^>]*>')
-_HEAD_END = b"</head>"
+VIEWER, ADMIN = "viewer", "admin"
+APPS = {VIEWER: "/index.html", ADMIN: "/admin.html"}
+"""The pages of the build."""
+WORDS = {VIEWER: ("kit", "viewer", "chat"), ADMIN: ("kit", "admin")}
+"""The folders that each page has its words from."""
 
 
 class EmbedQuery(Query):
@@ -69,24 +76,30 @@ class Embed(TypedDict):
 
 
 class Site:
-    """The page and what belongs to it."""
+    """The pages and what belongs to them."""
 
     def __init__(
         self,
-        page: Page | None,
+        pages: Mapping[str, Page],
         settings: Settings,
         branding: Branding,
         online: Callable[[], bool],
+        state: Callable[[], Mapping[str, bytes]],
+        session: Callable[[web.Request], Awaitable[str]],
         wrapper: Wrapper,
     ) -> None:
-        """`page` is the built page; None until it is built."""
-        self._page = page
+        """`pages` is what was built; nothing until it is. `state` is what a page begins with, as JSON by name.
+
+        `session` gives the CSRF token of the admin's session, empty when there is none.
+        """
+        self._shells = {app: Shell(pages[path], WORDS[app], pages) for app, path in APPS.items() if path in pages}
+        self._player = sorted(path for path in pages if PLAYER_SCRIPT.fullmatch(path))
         self._settings = settings
         self._branding = branding
         self._online = online
+        self._state = state
+        self._session = session
         self._wrapper = wrapper
-        self._head_for: tuple[object, ...] = ()
-        self._head = b""
 
     def operations(self) -> list[Operation]:
         """All of them."""
@@ -98,6 +111,9 @@ class Site:
         api.add("GET", "/embed/chat/readonly", self._embed, media=page)
         api.add("GET", "/embed/chat/readwrite", self._embed, media=page)
         api.add("GET", "/embed/chat", self._embed_chat, media=page)
+        api.add("GET", "/admin", self._admin, media=page)
+        api.add("GET", "/admin/{path:.*}", self._admin, media=page)
+        api.add("GET", "/manifest.webmanifest", self._manifest, media=Media("application/manifest+json", "The app."))
         api.add("GET", "/api/oembed", self._oembed)
         api.add("GET", "/robots.txt", self._robots, media=text)
         api.add("GET", "/customjavascript", self._script, media=Media("text/javascript", "The owner's JavaScript."))
@@ -105,34 +121,44 @@ class Site:
         api.add("GET", "/public/{path:.*}", self._public, media=Media("application/octet-stream", "The file."))
         return api.operations
 
-    # The page.
+    # The pages.
 
     async def _index(self, call: Call[None]) -> web.Response:
         """The page to watch and to chat; a media player is sent to the stream instead."""
         if PLAYERS.search(call.request.headers.get("User-Agent", "")):
             raise web.HTTPTemporaryRedirect(STREAM)
-        return self._respond(call.request, framed_by="'self'")
+        return self._respond(call.request, VIEWER, self._state(), framed_by="'self'")
 
     async def _embed(self, call: Call[None]) -> web.Response:
         """The player, or the chat, to put into pages of other sites."""
-        return self._respond(call.request, framed_by="*")
+        return self._respond(call.request, VIEWER, self._state(), framed_by="*")
 
     async def _embed_chat(self, _call: Call[None]) -> web.Response:
         """The chat to read, where 0.0.7 had it."""
         raise web.HTTPTemporaryRedirect("/embed/chat/readonly")
 
-    def _respond(self, request: web.Request, framed_by: str) -> web.Response:
-        if self._page is None:
+    async def _admin(self, call: Call[None]) -> web.Response:
+        """The page to run the show. Whoever opens it signs in there."""
+        token = await self._session(call.request)
+        state = {**self._state(), "csrfToken": orjson.dumps(token)}
+        return self._respond(call.request, ADMIN, state, framed_by="'none'")
+
+    def _respond(self, request: web.Request, app: str, state: Mapping[str, bytes], framed_by: str) -> web.Response:
+        shell = self._shells.get(app)
+        if shell is None:
             return web.Response(status=503, text=MISSING, headers={"Cache-Control": "no-store", "Retry-After": "30"})
         nonce = secrets.token_urlsafe(16)
-        body = self._head_filled(request).replace(b"<script", f'<script nonce="{nonce}"'.encode())
+        body = shell.fill(shell.taste(request), self._filling(request, app, state))
+        body = body.replace(b"<script", f'<script nonce="{nonce}"'.encode())
         headers = {
-            "Content-Security-Policy": policy(nonce, framed_by, self._media_origins(), self._socket_origins()),
+            "Content-Security-Policy": policy(
+                nonce, framed_by, self._media_origins(), self._socket_origins(), self._framed_origins()
+            ),
             "Referrer-Policy": "strict-origin-when-cross-origin",
             "Cache-Control": "no-store",
         }
         response = web.Response(body=body, content_type="text/html", charset="utf-8", headers=headers)
-        if VIEWER_COOKIE not in request.cookies:
+        if app == VIEWER and VIEWER_COOKIE not in request.cookies:
             # Tells two browsers behind one address apart; gone when the browser closes, and readable by no script.
             response.set_cookie(VIEWER_COOKIE, secrets.token_urlsafe(12), httponly=True, samesite="Lax")
         response.enable_compression()
@@ -148,23 +174,28 @@ class Site:
         host = self._settings.get(ListenSettings).socket_host
         return [host] if "://" in host else [f"ws://{host}", f"wss://{host}"] if host else []
 
-    def _head_filled(self, request: web.Request) -> bytes:
-        """The page with its head for this server, made anew when a setting or the address has changed."""
-        assert self._page is not None  # noqa: S101 - the caller has looked
-        instance, looks = self._settings.get(InstanceSettings), self._settings.get(AppearanceSettings)
+    def _framed_origins(self) -> list[str]:
+        """Where the pages are that the owner's buttons open over this one."""
+        actions = self._settings.get(InstanceSettings).external_actions
+        opened = (FRAMED.match(each.url) for each in actions if not each.html and not each.open_externally)
+        return sorted({address[1] for address in opened if address is not None})
+
+    def _filling(self, request: web.Request, app: str, state: Mapping[str, bytes]) -> Filling:
+        instance, icon = self._settings.get(InstanceSettings), self._branding.favicon
+        title = f"{instance.title} · {instance.name}" if instance.title else instance.name
         where = instance.server_url or origin(request)
-        icon = self._branding.favicon
-        source = (instance, looks, where, self._online(), icon)
-        if source != self._head_for:
-            title = f"{instance.title} · {instance.name}" if instance.title else instance.name
-            body = _TITLE.sub(lambda _: f"<title>{html.escape(title)}</title>".encode(), self._page.body, count=1)
-            body = _DESCRIPTION.sub(b"", body, count=1)
-            if icon is not None:
-                body = _ICON.sub(f'<link rel="icon" href="/favicon.ico?{icon.etag}">'.encode(), body, count=1)
-            head = self._meta(instance, where, title) + _additions(looks)
-            self._head = body.replace(_HEAD_END, head.encode() + _HEAD_END, 1)
-            self._head_for = source
-        return self._head
+        shown = app == VIEWER
+        plays = shown and self._online() and not request.path.startswith("/embed/chat")
+        preloads = "".join(f'<link rel="modulepreload" href="{path}">' for path in self._player) if plays else ""
+        return Filling(
+            title=title if shown else f"Admin · {instance.name}",
+            head=preloads + self._meta(instance, where, title) + _additions(self._settings.get(AppearanceSettings))
+            if shown
+            else '<meta name="robots" content="noindex, nofollow">',
+            plain=_plain(instance, title) if shown else "",
+            icon=f"/favicon.ico?{icon.etag}" if icon is not None else "",
+            state=state,
+        )
 
     def _meta(self, instance: InstanceSettings, where: str, title: str) -> str:
         """OpenGraph (ogp.me), Twitter's cards and oEmbed's discovery."""
@@ -189,8 +220,24 @@ class Site:
                 *(f'<meta name="{name}" content="{html.escape(text)}">' for name, text in named.items() if text),
                 *(f'<meta property="{name}" content="{html.escape(text)}">' for name, text in properties.items()),
                 f'<link rel="alternate" type="application/json+oembed" href="{html.escape(discovery)}">',
+                '<link rel="manifest" href="/manifest.webmanifest">',
+                '<link rel="apple-touch-icon" href="/logo/external">',
             ]
         )
+
+    async def _manifest(self, _call: Call[None]) -> web.Response:
+        """How the page is installed as an app (W3C, Web Application Manifest)."""
+        instance = self._settings.get(InstanceSettings)
+        manifest = {
+            "name": instance.name,
+            "short_name": instance.name,
+            "description": instance.summary,
+            "start_url": "/",
+            "display": "minimal-ui",
+            "icons": [{"src": "/logo/external", "sizes": "512x512", "type": "image/png"}],
+        }
+        headers = {"Cache-Control": "public, max-age=300", "Content-Type": "application/manifest+json"}
+        return web.Response(body=orjson.dumps(manifest), headers=headers)
 
     async def _oembed(self, call: Call[EmbedQuery]) -> Embed:
         """How to put the player into another page (oEmbed 1.0)."""
@@ -248,15 +295,15 @@ class Site:
         return web.Response(body=file.data, headers=headers)
 
 
-def policy(nonce: str, framed_by: str, media: Sequence[str], sockets: Sequence[str]) -> str:
+def policy(nonce: str, framed_by: str, media: Sequence[str], sockets: Sequence[str], frames: Sequence[str] = ()) -> str:
     """The page's Content-Security-Policy (CSP level 3): no script runs that the page does not name."""
-    origins = " ".join(["", *media])
+    origins, framed = " ".join(["", *media]), " ".join(["'self'", *frames])
     return (
         f"default-src 'self'; script-src 'self' 'nonce-{nonce}'; connect-src 'self'{' '.join(['', *media, *sockets])}; "
         # hls.js feeds media through blob: URLs and demuxes in a worker that it makes from one.
         f"media-src 'self' blob:{origins}; worker-src 'self' blob:; "
         # What the owner writes below the video may show pictures from elsewhere.
-        "img-src 'self' data: blob: https:; "
+        f"img-src 'self' data: blob: https:; frame-src {framed}; "
         f"object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors {framed_by}"
     )
 
@@ -264,3 +311,13 @@ def policy(nonce: str, framed_by: str, media: Sequence[str], sockets: Sequence[s
 def _additions(looks: AppearanceSettings) -> str:
     styles = '<link rel="stylesheet" href="/customstyles">' if looks.custom_styles or looks.variables else ""
     return styles + ('<script src="/customjavascript" defer></script>' if looks.custom_javascript else "")
+
+
+def _plain(instance: InstanceSettings, title: str) -> str:
+    """The page for a browser without scripts: what is on, what it is about, and the way to the stream."""
+    about = page_text.render(instance.page_content)
+    return (
+        f'<main class="noscript"><h1>{html.escape(title)}</h1><p>{html.escape(instance.summary)}</p>'
+        "<p>This page needs JavaScript to play. The stream itself does not: open "
+        f'<a href="{STREAM}">{STREAM}</a> in VLC, mpv or any other player that reads HLS.</p>{about}</main>'
+    )

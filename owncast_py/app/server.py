@@ -122,7 +122,7 @@ async def run(config: Config, credentials: Credentials, logs: RecentLogs) -> Non
             # Every show that was announced ends for its listeners, also one that the server did not live to end.
             foundations.events.publish(StreamStopped(_now(), settings.get(InstanceSettings).title))
         counts = await _measure(config, stage, services, stack)
-        await _back_up(config, stack)
+        backups = await _back_up(config, stack)
 
         host = Host(stage.viewers, lambda: obstacles, config.trusted_proxies)
         hls = Hls(stage, stage.viewers)
@@ -137,11 +137,12 @@ async def run(config: Config, credentials: Credentials, logs: RecentLogs) -> Non
                 viewers=stage.viewers,
                 exposition=Exposition(counts),
                 logs=logs,
+                backups=backups,
                 credentials=credentials,
                 running=lambda: running[0],
                 insists=config.insists_on,
                 hide=add_secret,
-                page=pages.get("/index.html"),
+                pages=pages,
                 now=_now,
                 monotonic=time.monotonic,
             ),
@@ -262,18 +263,17 @@ async def _measure(config: Config, stage: Stage, services: Services, stack: Asyn
     )
 
 
-async def _back_up(config: Config, stack: AsyncExitStack) -> None:
+async def _back_up(config: Config, stack: AsyncExitStack) -> HourlyBackups | None:
     """Begins to make backups, where the database is one that this program can copy."""
-    if not config.backups.enabled:
-        return
     try:
         file = database_file(config)
     except BackupError as error:
         log.info("no backups", reason=str(error))
-        return
-    backups = HourlyBackups(config.data_dir, file, _now)
+        return None
+    backups = HourlyBackups(config.data_dir, file, _now, hourly=config.backups.enabled)
     await backups.start()
     stack.push_async_callback(backups.aclose)
+    return backups
 
 
 def _now() -> datetime:

@@ -36,6 +36,9 @@ from transcoder.window import LiveWindow
 LINGER_SECONDS = 60.0
 """How long the end of a show can still be fetched by players that are watching it."""
 
+MAX_ADVICE = 10
+"""Sentences about one publisher that are remembered, the newest."""
+
 TICK_SECONDS = 1.0
 """How often stalls are looked for, peaks noted, and a hold checked for its end."""
 
@@ -84,6 +87,8 @@ class Stage:
         self._preparing = asyncio.Lock()
         self.published_since = _now()
         self.rate = Rate()
+        self.advice: list[str] = []
+        """What was said to the owner since this publisher came."""
         events.subscribe(SettingChanged, self._on_setting_changed)
         self._source: LiveSource | None = None
         self._key = ""
@@ -137,7 +142,7 @@ class Stage:
         if decision.verdict is Verdict.REFUSE:
             raise PublishRefused(decision.reason)
         previous, self._source, self._key = self._source, source, request.key
-        self.published_since, self.rate = _now(), Rate()
+        self.published_since, self.rate, self.advice = _now(), Rate(), []
         listener = _Attached(self, source, self.pipeline.attach(source))
         if previous is not None:
             log.info("takeover", reason=decision.reason, address=source.origin.address)
@@ -173,6 +178,7 @@ class Stage:
     def on_advice(self, sentence: str) -> None:
         """Something for the owner."""
         log.info("advice", text=sentence)
+        self.advice = [*self.advice[1 - MAX_ADVICE :], sentence]
 
     def _on_setting_changed(self, event: SettingChanged) -> None:
         if isinstance(event.after, InstanceSettings) and event.after.title != self.broadcast.title:

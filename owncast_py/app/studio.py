@@ -5,10 +5,12 @@ Owns the translation from the pipeline's values to `broadcast.studio`'s. It deci
 
 from __future__ import annotations
 
+import os
+
 from owncast_py.app.kit import Kit
 from owncast_py.app.stage import Stage
 from owncast_py.broadcast.session import Status
-from owncast_py.broadcast.studio import Inbound, OutputVariant
+from owncast_py.broadcast.studio import Encoder, Encoders, Inbound, OutputVariant
 from owncast_py.errors import SettingError
 from owncast_py.setting_groups import Variant
 from transcoder import ffmpeg_binary
@@ -50,7 +52,12 @@ class StageStudio:
             video_bitrate=max(0, self._stage.rate.kilobits - sound) if video else 0,
             audio_codec=audio.codec.value if audio else "",
             audio_bitrate=sound,
+            keyframe_interval=round(self._stage.pipeline.keyframe_interval, 1),
         )
+
+    def advice(self) -> list[str]:
+        """Why the show on air is made as it is, and what the publisher could do better, in sentences."""
+        return self._stage.advice if self._stage.status().online else []
 
     def variants(self) -> list[OutputVariant]:
         """What viewers can choose: now, else what the settings ask for."""
@@ -91,6 +98,16 @@ class StageStudio:
     def codecs(self) -> list[str]:
         """The encoders that work on this machine."""
         return self._kit.working
+
+    def encoders(self) -> Encoders:
+        """Which encoder the next show has, which others were tried, and how fast it is."""
+        choice = self._kit.toolbox.choice if self._kit.toolbox is not None else None
+        return Encoders(
+            in_use=choice.name if choice else "",
+            tried=[Encoder(trial.name, trial.works, trial.why) for trial in choice.tried] if choice else [],
+            pixels_per_second=choice.speed.pixels_per_second if choice else 0.0,
+            cores=os.cpu_count() or 1,
+        )
 
     def ffmpeg_path(self) -> str:
         """The ffmpeg in use."""

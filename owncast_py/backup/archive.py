@@ -89,6 +89,18 @@ def restore(archive: Path, data_dir: Path, progress: Progress, *, at: datetime) 
     with _sentences(f"{archive} cannot be restored to {data_dir}"):
         data_dir.mkdir(parents=True, exist_ok=True)
         swap.finish(data_dir)
+        prepare(archive, data_dir, progress, at=at)
+        return swap.finish(data_dir)
+
+
+def prepare(archive: Path, data_dir: Path, progress: Progress, *, at: datetime) -> None:
+    """Decides for what is in the archive: whoever uses the data directory next, has it. Until then nothing changes.
+
+    The archive is proved whole first. Raises BackupError, also when another one has been decided for.
+    """
+    if (data_dir / swap.READY).exists():
+        raise BackupError("A restore waits already; start the server again, and it is done.")
+    with _sentences(f"{archive} cannot be restored to {data_dir}"):
         staging = data_dir / swap.STAGING
         if staging.exists():
             shutil.rmtree(staging)
@@ -101,7 +113,6 @@ def restore(archive: Path, data_dir: Path, progress: Progress, *, at: datetime) 
         except BaseException:
             shutil.rmtree(staging, ignore_errors=True)
             raise
-        return swap.finish(data_dir)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""A backup every hour while the server runs, into `backups/` of its data directory.
+"""The backups of a running server: one every hour into `backups/` of its data directory, and what their owner asks for.
 
 Owns when, and the one thread in which all of it happens, at low priority. What a backup is belongs to `archive`, which
 ones are kept to `rotation`. Other files in that directory, and backups under other names, are left alone.
@@ -14,7 +14,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import structlog
 
@@ -32,14 +32,41 @@ NICENESS = 10
 
 T = TypeVar("T")
 
+
+class Backup(NamedTuple):
+    """A backup that is there. `at` is aware, in UTC; `size` in bytes."""
+
+    name: str
+    at: datetime
+    size: int
+
+
+class Step(NamedTuple):
+    """What is being done, and how much of it is done, 0 to 1."""
+
+    what: str
+    done: float
+
+
 log = structlog.get_logger(__name__)
 
 
 class HourlyBackups:
     """The backups of a server, from `start` to `aclose`."""
 
-    def __init__(self, data_dir: Path, database_file: Path, now: Callable[[], datetime], keep: Keep = KEEP) -> None:
-        """`now` is aware, in UTC."""
+    def __init__(
+        self,
+        data_dir: Path,
+        database_file: Path,
+        now: Callable[[], datetime],
+        keep: Keep = KEEP,
+        *,
+        hourly: bool = True,
+    ) -> None:
+        """`now` is aware, in UTC. Without `hourly` there are only those that are asked for."""
+        self.step: Step | None = None
+        """What is under way."""
+        self._hourly = hourly
         self.folder = data_dir / FOLDER
         self._data_dir = data_dir
         self._database_file = database_file
@@ -53,6 +80,8 @@ class HourlyBackups:
 
     async def start(self) -> None:
         """Begins to make backups; the first at once, unless the newest is younger than an hour."""
+        if not self._hourly:
+            return
         self._watch = asyncio.create_task(self._watching(), name="backups")
 
     async def aclose(self) -> None:
@@ -73,6 +102,33 @@ class HourlyBackups:
             self._making.add_done_callback(self._made)
         # Whoever asked may go; the backup is finished all the same.
         return await asyncio.shield(self._making)
+
+    async def listing(self) -> list[Backup]:
+        """The backups that are there, the newest first. Raises BackupError."""
+        return await self._run(self._listing)
+
+    def file(self, name: str) -> Path:
+        """The file of the backup with that name. Raises BackupError when there is none."""
+        file = self.folder / name
+        if time_of(name) is None or not file.is_file():
+            raise BackupError(f"There is no backup {name[:60]!r}.")
+        return file
+
+    async def remove(self, name: str) -> None:
+        """Deletes a backup. Raises BackupError."""
+        try:
+            await self._run(self.file(name).unlink)
+        except OSError as error:
+            raise BackupError(f"{name} cannot be deleted: {error.strerror}.") from error
+
+    async def prepare(self, name: str) -> None:
+        """The next start of the server begins with that backup, if it is whole. Raises BackupError."""
+        file, at = self.file(name), self._now()
+        try:
+            await self._run(lambda: archive.prepare(file, self._data_dir, self._report, at=at))
+        finally:
+            self.step = None
+        log.info("a backup takes effect at the next start", file=name)
 
     async def tick(self) -> None:
         """Makes a backup if one is due: an hour after the newest, or after the last try."""
@@ -99,7 +155,10 @@ class HourlyBackups:
 
     async def _make(self) -> Path:
         began = self._now()
-        file = await self._run(lambda: self._create_and_rotate(began))
+        try:
+            file = await self._run(lambda: self._create_and_rotate(began))
+        finally:
+            self.step = None
         log.info("backup made", file=str(file), seconds=round((self._now() - began).total_seconds(), 1))
         return file
 
@@ -125,6 +184,17 @@ class HourlyBackups:
     def _report(self, what: str, done: float) -> None:
         if self._stopping.is_set():
             raise BackupError("The backup was given up: the server is stopping.")
+        self.step = Step(what, done)
+
+    def _listing(self) -> list[Backup]:
+        found = []
+        for time in sorted(self._times(), reverse=True):
+            name = file_name(time)
+            try:
+                found.append(Backup(name, time, (self.folder / name).stat().st_size))
+            except FileNotFoundError:
+                continue
+        return found
 
     def _times(self) -> list[datetime]:
         """When the backups that are there were made, without those from the future."""

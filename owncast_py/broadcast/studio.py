@@ -16,7 +16,10 @@ from owncast_py.broadcast.session import Status
 
 @dataclass(frozen=True, slots=True)
 class Inbound:
-    """The encoder that publishes and what it sends. Bit rates in kbit/s, measured; zeros where nothing is known."""
+    """The encoder that publishes and what it sends. Bit rates in kbit/s, measured; zeros where nothing is known.
+
+    `keyframe_interval` is the longest seen, in seconds.
+    """
 
     address: str
     since: datetime
@@ -29,6 +32,7 @@ class Inbound:
     video_bitrate: int
     audio_codec: str
     audio_bitrate: int
+    keyframe_interval: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +48,25 @@ class OutputVariant:
     video_passthrough: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Encoder:
+    """An encoder that was tried on this machine. `why` says what is wrong with one that does not work."""
+
+    name: str
+    works: bool
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Encoders:
+    """What this machine encodes with. `pixels_per_second` is measured, with `cores` busy; 0 where nothing is known."""
+
+    in_use: str
+    tried: Sequence[Encoder]
+    pixels_per_second: float
+    cores: int
+
+
 class Studio(Protocol):
     """The show, for its owner."""
 
@@ -52,6 +75,9 @@ class Studio(Protocol):
 
     def inbound(self) -> Inbound | None:
         """Who publishes now."""
+
+    def advice(self) -> Sequence[str]:
+        """Why the show on air is made as it is, and what the publisher could do better, in sentences."""
 
     def variants(self) -> Sequence[OutputVariant]:
         """What viewers can choose."""
@@ -67,6 +93,9 @@ class Studio(Protocol):
 
     def codecs(self) -> Sequence[str]:
         """The encoders that work on this machine."""
+
+    def encoders(self) -> Encoders:
+        """Which encoder the next show has, which others were tried, and how fast it is."""
 
     def ffmpeg_path(self) -> str:
         """The ffmpeg in use; empty when there is none."""

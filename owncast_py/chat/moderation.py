@@ -160,10 +160,10 @@ class Moderation:
         found = await self._channels.find(CHAT, [pinned]) if pinned else []
         return found[0] if found and found[0].visible else None
 
-    async def log_entries(self, limit: int, before: int | None = None) -> list[tuple[int, AuditEntry]]:
-        """What was done, the newest first, with numbers to page by."""
+    async def log_entries(self, limit: int, before: int | None = None, words: str = "") -> list[tuple[int, AuditEntry]]:
+        """What was done, the newest first, with numbers to page by; only what has `words` in it, if there are any."""
         async with self._database.reading() as connection:
-            return await repository.entries(connection, limit, before)
+            return await repository.entries(connection, limit, before, words)
 
     async def record(self, actor: User, action: str, target: str, detail: str = "") -> None:
         """Writes down an act that is done elsewhere, such as the deletion of an emoji."""

@@ -49,12 +49,22 @@ class PlaybackReport:
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """How the stream plays, for the streamer. Percentages are whole, from 0 to 100."""
+    """How the stream plays, for the streamer. Percentages are whole, from 0 to 100.
+
+    Of `players` that reported lately, `slow` have less bandwidth than the `lowest_bitrate` of the variants (kbit/s),
+    `failing` are interrupted, and `late` are far behind; `latency` is their median in seconds, None when none says it.
+    """
 
     healthy: bool
     health_percentage: int
     message: str
     representation: int
+    players: int
+    slow: int
+    failing: int
+    late: int
+    lowest_bitrate: int
+    latency: float | None
 
 
 @dataclass(slots=True)
@@ -229,7 +239,28 @@ class Playback:
         # The most common trouble first; sorting is stable, so the order above decides between equals.
         sentences = [sentence for count, sentence in sorted(troubles, key=lambda trouble: -trouble[0]) if count]
         message = " ".join(sentences) or f"{_share(total, total)} playing without trouble."
-        return Health(percentage >= HEALTHY_PERCENT, percentage, message, _percent(total, viewers))
+        latency = _spread(player.latency for player in players)
+        return Health(
+            healthy=percentage >= HEALTHY_PERCENT,
+            health_percentage=percentage,
+            message=message,
+            representation=_percent(total, viewers),
+            players=total,
+            slow=len(slow),
+            failing=len(failing),
+            late=len(late),
+            lowest_bitrate=lowest,
+            latency=latency.median if latency is not None else None,
+        )
+
+    def latest(self, client: str) -> PlaybackReport:
+        """What that player said last of its bandwidth, latency and downloads, unless that is long ago."""
+        known = self._clients.get(client)
+        if known is None or known.seen <= self._monotonic() - CURRENT_SECONDS:
+            return PlaybackReport()
+        return PlaybackReport(
+            bandwidth_kbps=known.bandwidth, latency_seconds=known.latency, download_seconds=known.download
+        )
 
     def _current(self) -> Iterator[_Client]:
         """Players that reported lately."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import delete, func, insert, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from owncast_py.storage.tables import audit, ip_bans
@@ -63,11 +63,16 @@ async def record(connection: AsyncConnection, entry: AuditEntry) -> None:
     )
 
 
-async def entries(connection: AsyncConnection, limit: int, before: int | None = None) -> list[tuple[int, AuditEntry]]:
-    """Acts with their numbers, the newest first; those with a number less than `before`."""
+async def entries(
+    connection: AsyncConnection, limit: int, before: int | None = None, words: str = ""
+) -> list[tuple[int, AuditEntry]]:
+    """Acts with their numbers, the newest first; those with a number less than `before` and with `words` in them."""
     query = select(audit).order_by(audit.c.id.desc()).limit(limit)
     if before is not None:
         query = query.where(audit.c.id < before)
+    if words:
+        columns = (audit.c.actor_name, audit.c.action, audit.c.target, audit.c.detail)
+        query = query.where(or_(*(func.lower(each).contains(words.lower(), autoescape=True) for each in columns)))
     rows = await connection.execute(query)
     return [
         (row.id, AuditEntry(row.at, row.actor_id, row.actor_name, row.action, row.target, row.detail)) for row in rows

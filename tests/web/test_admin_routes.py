@@ -17,13 +17,14 @@ from structlog.testing import capture_logs
 from owncast_py.broadcast.session import State, Status
 from owncast_py.broadcast.studio import Inbound, OutputVariant
 from owncast_py.events import StreamStarted
-from owncast_py.metrics.playback import PlaybackReport
+from owncast_py.metrics.playback import CURRENT_SECONDS, PlaybackReport
 from owncast_py.setting_groups import DirectorySettings, StorageSettings
+from web.addresses import player_id
 from web.api.owncast.storage import MASK
 
 BEGAN = datetime(2026, 3, 4, 5, 0, tzinfo=UTC)
 LIVE = Status(State.LIVE, 7, 12, 420, BEGAN, None, "Oolong")
-SENDER = Inbound("192.0.2.7", BEGAN, "obs-output module", "rtmp", 1280, 720, 30.0, "avc1", 2500, "mp4a", 160)
+SENDER = Inbound("192.0.2.7", BEGAN, "obs-output module", "rtmp", 1280, 720, 30.0, "avc1", 2500, "mp4a", 160, 2.0)
 OFFERED = [
     OutputVariant("Source", 1280, 720, 30.0, 2500, 160, video_passthrough=True),
     OutputVariant("Small", 640, 360, 24.0, 700, 96, video_passthrough=False),
@@ -64,6 +65,7 @@ async def test_the_status_tells_who_publishes_what(admin: Admin) -> None:
         "audioBitrate": 160,
         "audioCodec": "mp4a",
         "encoder": "obs-output module",
+        "keyframeInterval": 2.0,
     }
     assert found_at(found, "currentBroadcast.outputSettings.1") == {
         "name": "Small",
@@ -77,7 +79,9 @@ async def test_the_status_tells_who_publishes_what(admin: Admin) -> None:
     assert isinstance(found, dict)
     counts = {name: found[name] for name in ("viewerCount", "overallPeakViewerCount", "sessionPeakViewerCount")}
     assert counts == {"viewerCount": 7, "overallPeakViewerCount": 420, "sessionPeakViewerCount": 12}
-    assert (found["online"], found["streamTitle"]) == (True, "Oolong")
+    assert (found["online"], found["streamTitle"], found["advice"]) == (True, "Oolong", [])
+    admin.web.studio.advised = ["Send a keyframe every 2 s."]
+    assert found_at(await admin.get("/api/admin/status"), "advice") == ["Send a keyframe every 2 s."]
 
 
 async def test_the_publisher_can_be_dropped(admin: Admin) -> None:
@@ -141,6 +145,8 @@ async def test_viewers_and_hardware_over_time_survive_a_restart(tmp_path: Path) 
         hardware = await again.get("/api/admin/hardwarestats")
         assert found_at(hardware, "cpu.0") == {"time": now.isoformat(timespec="milliseconds")[:-6] + "Z", "value": 23}
         assert [found_at(hardware, f"{name}.1.value") for name in ("cpu", "memory", "disk")] == [23, 65, 11]
+        hardware = await again.get(f"/api/admin/hardwarestats?windowStart={since}")
+        assert [len(found_at(hardware, name)) for name in ("cpu", "memory", "disk")] == [1, 1, 1]  # type: ignore[arg-type]
         status, sentence = await again.refused("GET", "/api/admin/viewersOverTime?windowStart=yesterday")
         assert status == 400
         assert "windowStart" in sentence
@@ -179,6 +185,22 @@ async def test_players_report_and_the_owner_sees_it(admin: Admin) -> None:
     assert isinstance(health, dict)
     assert health["representation"] == 100
     assert isinstance(health["message"], str)
+    counts = {name: health[name] for name in ("players", "slow", "failing", "late", "lowestBitrate", "latency")}
+    assert counts == {"players": 7, "slow": 0, "failing": 7, "late": 0, "lowestBitrate": 400, "latency": 2.5}
+
+
+async def test_a_viewer_is_listed_with_what_its_player_reports(admin: Admin) -> None:
+    admin.home.status = LIVE
+    for name in ("silent", "talking"):
+        admin.web.viewers.touch(player_id({"cmcd-session": f'sid="{name}"'}.get, "", ""))
+    report = {"bandwidth": 5_000, "latency": 2.5}
+    await admin.ask("POST", "/api/metrics/playback", report, {"CMCD-Session": 'sid="talking"'})
+    listed = await admin.get("/api/admin/viewers")
+    reports = [(item(listed, place)["latency"], item(listed, place)["bandwidth"]) for place in (0, 1)]
+    assert reports == [(2.5, 5_000), (None, None)]
+    admin.home.clock.turn(CURRENT_SECONDS)
+    admin.web.viewers.touch(player_id({"cmcd-session": 'sid="talking"'}.get, "", ""))
+    assert item(await admin.get("/api/admin/viewers"), 0)["latency"] is None
 
 
 async def test_cmcd_is_taken_in_all_its_forms(admin: Admin) -> None:

@@ -259,6 +259,19 @@ async def test_the_answer_says_when_a_change_takes_effect(tmp_path: Path) -> Non
         assert "another is used" in await admin.set("video/codec", "h264_nvenc")
 
 
+async def test_page_content_is_previewed_as_the_page_will_show_it(tmp_path: Path) -> None:
+    path = "/api/admin/config/pagecontent/preview"
+    source = "# Tea\n\n<script>x</script><b onclick=x>hot</b>\n\n|a|\n|-|\n|b|"
+    async with administered(tmp_path) as admin:
+        previewed = await admin.post(path, {"value": source})
+        assert (await admin.get(CONFIG))["extraPageContent"] == ""  # type: ignore[call-overload, index]
+        await admin.set("pagecontent", source)
+        assert previewed == {"html": (await admin.get(CONFIG))["extraPageContent"]}  # type: ignore[call-overload, index]
+        assert "<b>hot</b>" in str(previewed["html"])
+        assert (await admin.refused("POST", path, {"value": "x" * 100_001}))[0] == 400
+        assert (await admin.refused("POST", path, {"value": source}, None))[0] == 401
+
+
 async def test_no_variants_let_the_server_choose(tmp_path: Path) -> None:
     async with administered(tmp_path) as admin:
         await admin.set("video/streamoutputvariants", [VARIANT])

@@ -108,6 +108,7 @@ async def test_senseless_bodies_are_refused_with_a_sentence_and_change_nothing(a
     # What makes sense somewhere: text where text is wanted, and nothing where there may be nothing.
     assert {path for path, _ in accepted} <= {
         "/api/admin/config/pagecontent",
+        "/api/admin/config/pagecontent/preview",
         "/api/admin/config/customstyles",
         "/api/admin/config/customjavascript",
         "/api/admin/config/name",

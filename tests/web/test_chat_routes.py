@@ -7,6 +7,7 @@ import base64
 import io
 from collections.abc import AsyncIterator
 from pathlib import Path
+from urllib.parse import urlencode
 
 import aiohttp
 import pytest
@@ -208,6 +209,7 @@ OF_ADMIN = [
     ("POST", "/api/admin/chat/users/ipbans/remove"),
     ("POST", "/api/admin/chat/pin"),
     ("GET", "/api/admin/chat/audit"),
+    ("GET", "/api/admin/users/x"),
     ("POST", "/api/admin/emoji/upload"),
     ("POST", "/api/admin/emoji/delete"),
     ("GET", "/api/admin/accesstokens"),
@@ -399,6 +401,8 @@ async def test_a_moderator_acts_with_their_own_token(wire: Wire, ana: Json, clie
     assert [each["visible"] for each in card[1]["messages"]] == [False]
     assert len(card[1]["connectedClients"]) == 1
     assert (await wire.ask("GET", f"/api/moderation/chat/user/nobody{query}"))[0] == 404
+    assert await wire.ask("GET", f"/api/admin/users/{ana['id']}", headers=ADMIN) == card
+    assert (await wire.ask("GET", "/api/admin/users/nobody", headers=ADMIN))[0] == 404
     await wire.post(f"/api/chat/users/timeout{query}", {"userId": ana["id"], "seconds": 600})
     assert (await client.next("SYSTEM"))["error"] == {"code": "TIMED_OUT", "retryAfter": 600}
     await client.say("may I?")
@@ -428,6 +432,13 @@ async def test_addresses_are_banned_and_freed(wire: Wire) -> None:
     listed = await wire.get("/api/admin/chat/users/ipbans", ADMIN)
     assert [each["ipAddress"] for each in listed] == ["203.0.113.7", "198.51.100.0/24", "2001:db8::/32"]
     assert set(listed[0]) == {"ipAddress", "notes", "createdAt"}
+    assert [each["notes"] for each in listed] == ["", "", ""]
+    noted = {"value": "198.51.100.0/24", "notes": "spam"}
+    await wire.post("/api/admin/chat/users/ipbans/create", noted, ADMIN)
+    listed = await wire.get("/api/admin/chat/users/ipbans", ADMIN)
+    assert {each["ipAddress"]: each["notes"] for each in listed}["198.51.100.0/24"] == "spam"
+    endless = noted | {"notes": "x" * 201}
+    assert (await refused(wire, "/api/admin/chat/users/ipbans/create", endless, ADMIN))[0] == 400
     await wire.post("/api/admin/chat/users/ipbans/remove", {"value": "203.0.113.7"}, ADMIN)
     assert len(await wire.get("/api/admin/chat/users/ipbans", ADMIN)) == 2
     for bad in ("nonsense", "0.0.0.0/0", ""):
@@ -455,6 +466,8 @@ async def test_every_act_is_written_down(wire: Wire, ana: Json, client: Client) 
     ]
     rest = await wire.get(f"/api/admin/chat/audit?limit=2&before={log[2]['id']}", ADMIN)
     assert rest == log[3:5]
+    for words, found in (("TIME OUT", log[2:3]), ("203.0.113", log[1:2]), ("Mo", log[2:5]), ("100%", [])):
+        assert await wire.get(f"/api/admin/chat/audit?{urlencode({'q': words})}", ADMIN) == found, words
 
 
 @pytest.mark.parametrize(

@@ -171,7 +171,9 @@ async def town(tmp_path: Path) -> AsyncIterator[Town]:
     (tmp_path / "public").mkdir()
     (tmp_path / "public/tea.txt").write_text("tea")
     async with AsyncExitStack() as stack:
-        admin = await stack.enter_async_context(administered(tmp_path, page=html))
+        admin = await stack.enter_async_context(
+            administered(tmp_path, pages={"/index.html": html, "/admin.html": html})
+        )
         media = media_application()
         media_server = await stack.enter_async_context(TestServer(media))
 
@@ -193,6 +195,10 @@ async def town(tmp_path: Path) -> AsyncIterator[Town]:
             await admin.post("/api/admin/emoji/upload", {"name": file, "data": encoded})
         await admin.post("/api/admin/chat/users/ipbans/create", {"value": "192.0.2.9"})
         await admin.set("schedule/enabled", True)
+        for _ in range(2):
+            await admin.post("/api/admin/backups/create")
+            admin.home.clock.turn(3 * 3600)
+        archives = [found_at(await admin.get("/api/admin/backups"), f"backups.{at}.name") for at in range(2)]
 
         person, seen, said = {"userId": ana["id"]}, {"visible": True, "idArray": []}, {"body": "hello"}
         client = "/api/integrations/chat/system/client/{clientId}"
@@ -215,6 +221,8 @@ async def town(tmp_path: Path) -> AsyncIterator[Town]:
             "/api/admin/schedule/preview": {
                 "recurrence": "DTSTART;TZID=Europe/Berlin:20260309T180000\nRRULE:FREQ=WEEKLY"
             },
+            "/api/admin/backups/delete": {"name": archives[1]},
+            "/api/admin/backups/restore": {"name": archives[0]},
             "/api/integrations/streamtitle": {"value": "Oolong"},
             "/api/integrations/chat/user": {"user": "Tom", "body": "hello"},
             SESSION: {"password": ADMIN_PASSWORD},
@@ -224,6 +232,7 @@ async def town(tmp_path: Path) -> AsyncIterator[Town]:
             f"{CONFIG}logo": {"value": encoded},
             f"{CONFIG}favicon": picture(),
             f"{CONFIG}chat/disable": {"value": False},
+            f"{CONFIG}pagecontent/preview": {"value": "# Tea"},
         }
         speaking = [client, *(f"/api/integrations/chat/{name}" for name in ("send", "system", "action"))]
         bodies |= dict.fromkeys(speaking, said)
@@ -238,6 +247,8 @@ async def town(tmp_path: Path) -> AsyncIterator[Town]:
             "/ws": f"/ws{mine}",
             "/api/moderation/chat/user/{userId}": f"/api/moderation/chat/user/{ana['id']}{moderators}",
             "/api/metrics/cmcd": "/api/metrics/cmcd?CMCD=br%3D3000",
+            "/api/admin/backups/{name}": f"/api/admin/backups/{archives[0]}",
+            "/api/admin/users/{userId}": f"/api/admin/users/{ana['id']}",
             "/img/emoji/{file}": "/img/emoji/tea.png",
             "/img/platformlogos/{file}": "/img/platformlogos/github.svg",
             "/public/{path}": "/public/tea.txt",

@@ -31,7 +31,7 @@ EXAMPLES = 6
 @pytest.fixture
 async def admin(tmp_path: Path) -> AsyncIterator[Admin]:
     page = Page(b"<html><head><title></title></head></html>", None, "text/html", "x", "no-cache")
-    async with administered(tmp_path, page=page) as opened:
+    async with administered(tmp_path, pages={"/index.html": page, "/admin.html": page}) as opened:
         yield opened
 
 

@@ -146,8 +146,10 @@ async def test_chat_opens_before_an_event_and_the_reminder_is_said_once(tmp_path
         clock.turn(2 * 3600)
         with pytest.raises(MessageRefused, match="closed"):
             await chat.posting.message(person, "hello")
+        assert found_at(await admin.get("/api/status"), "chatOpen") is False
         clock.turn(31 * 60)
         await chat.posting.message(person, "hello")
+        assert found_at(await admin.get("/api/status"), "chatOpen") is True
         watch = ScheduleWatch(services.schedule, admin.home.settings, chat.posting, clock.now)
         clock.turn(20 * 60)
         for _ in range(3):

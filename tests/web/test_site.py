@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import base64
 import io
+import json
 import re
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
 from admin_wire import Admin, administered, found_at
 from aiohttp import web
 from aiohttp.test_utils import TestServer
-from house import ADMIN
+from house import ADMIN, ADMIN_PASSWORD
 from PIL import Image
 
 from owncast_py.branding import FAVICON
@@ -21,18 +23,24 @@ from owncast_py.broadcast.session import State, Status
 from web.pages import Page
 
 HTML = (
-    b"<!doctype html><html><head><title>Live stream</title>"
+    b'<!doctype html><html lang="en"><head><title>Live stream</title>'
     b'<meta name="description" content="Live stream" />'
     b'<link rel="icon" href="/favicon.svg" type="image/svg+xml" />'
-    b'<script type="module" src="/assets/index.js"></script></head><body></body></html>'
+    b'<script type="module" src="/assets/index.js"></script></head><body><noscript>x</noscript></body></html>'
 )
 PAGE = Page(HTML, None, "text/html; charset=utf-8", "x", "no-cache")
+WORDS = {
+    f"/words/{app}/{language}.json": Page(f'{{"in": "{language}"}}'.encode(), None, "application/json", "x", "no-cache")
+    for app in ("viewer", "admin", "kit")
+    for language in ("de", "en", "fr")
+}
+PAGES = {"/index.html": PAGE, "/admin.html": PAGE, **WORDS}
 LIVE = Status(State.LIVE, 3, 4, 5, None, None, "Oolong")
 
 
 @pytest.fixture
 async def admin(tmp_path: Path) -> AsyncIterator[Admin]:
-    async with administered(tmp_path, page=PAGE) as opened:
+    async with administered(tmp_path, pages=PAGES) as opened:
         yield opened
 
 
@@ -69,7 +77,7 @@ async def test_the_head_is_this_servers_and_every_script_has_the_nonce(admin: Ad
         nonce = re.search(r"'nonce-([^']+)'", policy)
         assert nonce is not None
         nonces.add(nonce[1])
-        assert html.count("<script") == html.count(f'<script nonce="{nonce[1]}"') == 2
+        assert html.count("<script") == html.count(f'<script nonce="{nonce[1]}"') == 3
         assert "unsafe-inline" not in policy.replace("style", "")
         assert "unsafe-eval" not in policy
         assert "frame-ancestors 'self'" in policy
@@ -83,6 +91,88 @@ async def test_the_head_is_this_servers_and_every_script_has_the_nonce(admin: Ad
     assert headers["Referrer-Policy"] == "strict-origin-when-cross-origin"
     assert headers["X-Content-Type-Options"] == "nosniff"
     assert headers["Cache-Control"] == "no-store"
+
+
+def state_of(html: str) -> dict[str, Any]:
+    """What the page begins with."""
+    found = re.search(r'<script[^>]*type="application/json" id="state">(.*?)</script>', html)
+    assert found is not None
+    state: dict[str, Any] = json.loads(found[1])
+    return state
+
+
+async def test_the_page_begins_with_the_state_that_the_api_tells(admin: Admin) -> None:
+    admin.home.status = LIVE
+    await admin.set("name", "</script><!-- <script>alert(1)</script>")
+    state = state_of((await fetch(admin, "/"))[2].decode())
+    assert state["config"] == await admin.get("/api/config")
+    told = await admin.get("/api/status")
+    assert isinstance(told, dict)
+    assert state["status"] | {"serverTime": ""} == told | {"serverTime": ""}
+    assert (state["language"], state["languages"], state["words"]) == ("en", ["de", "en", "fr"], {"in": "en"})
+
+
+@pytest.mark.parametrize(
+    ("accepted", "cookie", "language"),
+    [
+        ("", "", "en"),
+        ("de-AT,de;q=0.9,en;q=0.5", "", "de"),
+        ("xx, fr;q=0.2, de;q=0.8", "", "de"),
+        ("de;q=0, fr;q=0.001", "", "fr"),
+        ("fr;q=x", "", "en"),
+        ("*", "", "en"),
+        ("de", "fr", "fr"),
+        ("de", "xx", "de"),
+        ("," * 5_000 + "de", "", "en"),
+    ],
+)
+async def test_the_language_is_the_browsers_unless_somebody_chose(
+    admin: Admin, accepted: str, cookie: str, language: str
+) -> None:
+    headers = {"Accept_Language": accepted} | ({"Cookie": f"language={cookie}"} if cookie else {})
+    html = (await fetch(admin, "/admin/settings/general", **headers))[2].decode()
+    assert f'<html lang="{language}" dir="ltr">' in html
+    assert state_of(html)["words"] == {"in": language}
+
+
+async def test_the_theme_is_the_systems_unless_somebody_chose(admin: Admin) -> None:
+    for cookie, attribute in (("dark", ' data-theme="dark"'), ("light", ' data-theme="light"'), ('"><x', "")):
+        html = (await fetch(admin, "/", Cookie=f"theme={cookie}"))[2].decode()
+        assert f'<html lang="en" dir="ltr"{attribute}>' in html
+
+
+async def test_the_owners_page_is_for_no_frame_and_no_search_engine(admin: Admin) -> None:
+    await admin.set("customjavascript", "let tea = 1")
+    for path in ("/admin", "/admin/chat/users"):
+        status, headers, body = await fetch(admin, path)
+        assert status == 200
+        assert "frame-ancestors 'none'" in headers["Content-Security-Policy"]
+        assert b"noindex" in body
+        assert b"customjavascript" not in body
+        assert "Set-Cookie" not in headers
+        assert state_of(body.decode())["csrfToken"] == ""
+    address = admin.web.server.make_url("/api/admin/session")
+    async with admin.session.post(address, json={"password": ADMIN_PASSWORD}) as response:
+        cookie, token = response.headers["Set-Cookie"].partition(";")[0], (await response.json())["csrfToken"]
+    assert state_of((await fetch(admin, "/admin", Cookie=cookie))[2].decode())["csrfToken"] == token
+    assert "csrfToken" not in state_of((await fetch(admin, "/", Cookie=cookie))[2].decode())
+
+
+async def test_without_scripts_there_is_a_page_to_read(admin: Admin) -> None:
+    await admin.set("pagecontent", "# Menu <script>alert(1)</script>")
+    await admin.set("serversummary", "Kettles & leaves")
+    noscript = re.search(r"<noscript>(.*)</noscript>", (await fetch(admin, "/"))[2].decode(), re.DOTALL)
+    assert noscript is not None
+    assert "<h1>Menu </h1>" in noscript[1]
+    assert "Kettles &amp; leaves" in noscript[1]
+    assert 'href="/hls/stream.m3u8"' in noscript[1]
+    assert "alert" not in noscript[1]
+
+
+async def test_the_manifest_is_this_servers(admin: Admin) -> None:
+    await admin.set("name", "Tea house")
+    found = json.loads((await fetch(admin, "/manifest.webmanifest"))[2])
+    assert (found["name"], found["start_url"], found["icons"][0]["src"]) == ("Tea house", "/", "/logo/external")
 
 
 async def test_the_head_follows_the_show_and_the_settings(admin: Admin) -> None:
@@ -104,6 +194,37 @@ async def test_media_from_elsewhere_is_allowed_by_name_only(admin: Admin) -> Non
     policy = (await fetch(admin, "/"))[1]["Content-Security-Policy"]
     assert "connect-src 'self' https://cdn.example ws://chat.example wss://chat.example;" in policy
     assert "media-src 'self' blob: https://cdn.example;" in policy
+
+
+async def test_pages_of_the_owners_buttons_may_be_framed_and_no_others(admin: Admin) -> None:
+    assert "frame-src 'self';" in (await fetch(admin, "/"))[1]["Content-Security-Policy"]
+    urls = [
+        "https://tip.example/jar?a=b",
+        "http://10.0.0.2:8080#x",
+        "/public/menu.html",
+        "https://a.example;script-src/*",
+        "https://[::1]/",
+        "https://[",
+        "https://ana@b.example/",
+        "mailto:ana@tea.example",
+    ]
+    actions = [{"title": "Open", "url": url} for url in urls]
+    actions.append({"title": "Tab", "url": "https://tab.example/", "openExternally": True})
+    actions.append({"title": "Words", "url": "https://words.example/", "html": "<p>Hello</p>"})
+    await admin.set("externalactions", actions)
+    policy = (await fetch(admin, "/"))[1]["Content-Security-Policy"]
+    assert "frame-src 'self' http://10.0.0.2:8080 https://tip.example;" in policy
+    assert policy.count("script-src") == 1
+
+
+async def test_what_plays_is_fetched_early_when_there_is_something_to_play(tmp_path: Path) -> None:
+    script = Page(b"", None, "text/javascript", "x", "")
+    pages = {**PAGES, "/assets/hls-engine-1a.js": script, "/assets/hlsjs-2_b-.js": script, "/assets/chat-3c.js": script}
+    async with administered(tmp_path, pages=pages) as admin:
+        assert b"modulepreload" not in (await fetch(admin, "/"))[2]
+        admin.home.status = LIVE
+        for path, links in {"/": 2, "/embed/video": 2, "/embed/chat/readonly": 0, "/admin": 0}.items():
+            assert (await fetch(admin, path))[2].count(b'<link rel="modulepreload" href="/assets/hls') == links, path
 
 
 async def test_each_browser_gets_its_own_cookie_once(admin: Admin) -> None:
@@ -226,9 +347,21 @@ async def test_what_is_no_logo(admin: Admin, value: str) -> None:
     assert (await fetch(admin, "/logo"))[2] == before
 
 
+async def test_the_logo_is_taken_back(tmp_path: Path) -> None:
+    path = "/api/admin/config/logo"
+    async with administered(tmp_path) as admin:
+        own, shared = (await fetch(admin, "/logo"))[2], (await fetch(admin, "/logo/external"))[2]
+        assert (await admin.ask("DELETE", path))[0] == 200  # there is nothing to take back, and that is no fault
+        await admin.set("logo", data_url(picture("PNG", (64, 32))))
+        assert (await fetch(admin, "/logo"))[2] != own
+        assert (await admin.ask("DELETE", path))[0] == 200
+    async with administered(tmp_path) as again:
+        assert ((await fetch(again, "/logo"))[2], (await fetch(again, "/logo/external"))[2]) == (own, shared)
+
+
 async def test_the_favicon_is_set_seen_kept_and_taken_back(tmp_path: Path) -> None:
     path = "/api/admin/config/favicon"
-    async with administered(tmp_path, page=PAGE) as admin:
+    async with administered(tmp_path, pages=PAGES) as admin:
         assert b'href="/favicon.svg"' in (await fetch(admin, "/"))[2]
         own = (await fetch(admin, "/favicon.ico"))[2]
         form = aiohttp.FormData()

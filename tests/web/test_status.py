@@ -34,6 +34,7 @@ async def test_status_offline_and_live(connect: Connect, world: object) -> None:
             "versionNumber": "0.1.0",
             "streamTitle": "",
             "scheduledEvent": None,
+            "chatOpen": True,
         }
     vars(world)["status"] = LIVE
     async with client.get("/api/status") as response:

@@ -10,6 +10,7 @@ from functools import wraps
 from aiohttp import web
 from typing_extensions import TypedDict
 
+from owncast_py.backup.errors import BackupError
 from owncast_py.chat.errors import ChatError, ConnectionRefused, MessageRefused
 from owncast_py.errors import AccountError, ImageRefused, SettingError, StorageError
 from owncast_py.notifications.errors import NotificationError
@@ -44,7 +45,7 @@ def refusing(handler: Handler) -> Handler:
             raise web.HTTPForbidden(text=str(refused)) from None
         except MessageRefused as refused:
             raise _of_message(refused) from None
-        except (ChatError, AccountError, ImageRefused, NotificationError, SettingError) as refused:
+        except (AccountError, BackupError, ChatError, ImageRefused, NotificationError, SettingError) as refused:
             raise web.HTTPBadRequest(text=str(refused)) from None
         except StorageError as refused:
             raise web.HTTPServiceUnavailable(text=str(refused)) from None

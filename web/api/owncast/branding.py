@@ -43,6 +43,7 @@ class BrandingApi:
         image = Media("image/*", "The image, in the format that it was uploaded in.")
         api = answers.api("Branding")
         api.add("POST", "/api/admin/config/logo", self._set_logo, admin, max_body=MAX_LOGO_BODY)
+        api.add("DELETE", "/api/admin/config/logo", self._remove_logo, admin)
         api.add("POST", "/api/admin/config/favicon", self._set_favicon, admin)
         api.add("DELETE", "/api/admin/config/favicon", self._remove_favicon, admin)
         api.add("GET", "/logo", self._logo, media=image)
@@ -57,6 +58,12 @@ class BrandingApi:
         await self._branding.set_logo(call.input.value)
         await self._moderation.record(call.actor, "change setting", "logo")
         return done("the logo is changed")
+
+    async def _remove_logo(self, call: Call[None]) -> Done:
+        """Goes back to the logo that comes with the server."""
+        await self._branding.remove_logo()
+        await self._moderation.record(call.actor, "change setting", "logo")
+        return done("the logo is the server's own again")
 
     async def _set_favicon(self, call: Call[None]) -> Done:
         """Sets the icon of the pages: a PNG or ICO file in the form field `favicon`, or as the body itself."""

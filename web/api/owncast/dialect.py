@@ -5,12 +5,13 @@ Owns which parts there are and what each of them is told. `Owncast` is all that 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
 from aiohttp import web
 
+from owncast_py.backup.hourly import HourlyBackups
 from owncast_py.broadcast.studio import Studio
 from owncast_py.broadcast.viewers import Viewers
 from owncast_py.credentials import Credentials
@@ -20,6 +21,7 @@ from owncast_py.schedule.model import ScheduledEvent
 from owncast_py.services import Services
 from owncast_py.setting_groups import InstanceSettings, ScheduleSettings
 from web.api.owncast import answers
+from web.api.owncast.backups import BackupsApi
 from web.api.owncast.branding import BrandingApi
 from web.api.owncast.chat import ChatApi
 from web.api.owncast.chat_socket import ChatSockets
@@ -52,14 +54,16 @@ class Owncast:
     viewers: Viewers
     exposition: Exposition
     logs: RecentLogs
+    backups: HourlyBackups | None
+    """None where the database is backed up in another way."""
     credentials: Credentials
     running: Callable[[], Running]
     insists: Insists
     """Whether the environment or the command line gave a setting."""
     hide: Callable[[str], None]
     """Keeps a secret out of the logs from now on."""
-    page: Page | None
-    """The built page."""
+    pages: Mapping[str, Page]
+    """What was built, by its path."""
     now: Callable[[], datetime]
     """Aware, in UTC."""
     monotonic: Callable[[], float]
@@ -72,6 +76,10 @@ class Owncast:
     def viewers_hidden(self) -> bool:
         """Whether the owner hides how many watch."""
         return self.services.foundations.settings.get(InstanceSettings).hide_viewer_count
+
+    def chat_open(self) -> bool:
+        """Whether viewers may write in chat now."""
+        return self.services.chat.posting.closed_because() is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +98,9 @@ def mount_owncast(application: web.Application, owncast: Owncast) -> Documents:
     verify_password = owncast.credentials.verify_admin_password
     authentication = Authentication(accounts, verify_password, owncast.now, owncast.monotonic)
     version = owncast.running().version
-    status = StatusDocument(studio.status, owncast.now, version, owncast.viewers_hidden, owncast.next_event)
+    status = StatusDocument(
+        studio.status, owncast.now, version, owncast.viewers_hidden, owncast.next_event, owncast.chat_open
+    )
     config = ConfigDocument(settings, version)
     sockets = ChatSockets(chat, owncast.monotonic)
     public_chat = ChatApi(chat, authentication)
@@ -108,6 +118,7 @@ def mount_owncast(application: web.Application, owncast: Owncast) -> Documents:
         SecretsApi(owncast.credentials, accounts, moderation, authentication, owncast.hide),
         StorageApi(settings, moderation, authentication, services.outgoing.check),
         BrandingApi(services.branding, moderation, authentication),
+        BackupsApi(owncast.backups, moderation, authentication),
         WebhooksApi(services.notifications, moderation, authentication, services.outgoing.check),
         ScheduleApi(services.schedule, settings, moderation, authentication, owncast.now),
         DirectoryApi(services.directory, settings, studio, moderation, authentication),
@@ -115,7 +126,12 @@ def mount_owncast(application: web.Application, owncast: Owncast) -> Documents:
             *(services.samples, services.playback, owncast.viewers, services.geo, studio, owncast.exposition),
             authentication,
         ),
-        Site(owncast.page, settings, services.branding, lambda: studio.status().online, answers.refusing),
+        Site(
+            *(owncast.pages, settings, services.branding, lambda: studio.status().online),
+            lambda: {"status": status.body(), "config": config.body()},
+            authentication.session_token,
+            answers.refusing,
+        ),
     )
     for part in parts:
         mount(application, part.operations())

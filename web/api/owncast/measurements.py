@@ -13,7 +13,7 @@ from pydantic import Field
 from typing_extensions import TypedDict
 
 from owncast_py.broadcast.studio import Studio
-from owncast_py.broadcast.viewers import Viewers
+from owncast_py.broadcast.viewers import Viewer, Viewers
 from owncast_py.chat.content import timestamp
 from owncast_py.metrics import cmcd
 from owncast_py.metrics.geo import GeoIp
@@ -51,7 +51,7 @@ class HardwareView(TypedDict):
 
 
 class ViewerView(TypedDict):
-    """Somebody who watches."""
+    """Somebody who watches. `latency` in s and `bandwidth` in kbit/s are what the player reports, if it does."""
 
     clientID: str
     firstSeen: str
@@ -59,6 +59,8 @@ class ViewerView(TypedDict):
     ipAddress: str
     userAgent: str
     geo: GeoView | None
+    latency: float | None
+    bandwidth: float | None
 
 
 class VideoMetrics(TypedDict):
@@ -81,9 +83,13 @@ class VideoMetrics(TypedDict):
 
 
 class SinceQuery(Query):
-    """From when on: seconds since 1970. Without it, the last week."""
+    """From when on: seconds since 1970. Without it, everything that is kept; of viewers, the last week."""
 
     windowStart: int | None = Field(None, ge=0, le=10**11)
+
+    def moment(self) -> datetime | None:
+        """That time."""
+        return datetime.fromtimestamp(self.windowStart, UTC) if self.windowStart is not None else None
 
 
 class Report(Input):
@@ -136,32 +142,35 @@ class MeasurementsApi:
 
     async def _viewers_over_time(self, call: Call[SinceQuery]) -> list[SampleView]:
         """How many watched, minute by minute."""
-        start = call.input.windowStart
-        since = datetime.fromtimestamp(start, UTC) if start is not None else datetime.now(UTC) - DEFAULT_SPAN
+        since = call.input.moment() or datetime.now(UTC) - DEFAULT_SPAN
         return _whole(self._samples.series("viewers", since))
 
-    async def _hardware(self, _call: Call[None]) -> HardwareView:
+    async def _hardware(self, call: Call[SinceQuery]) -> HardwareView:
         """How busy the machine was, minute by minute."""
+        since = call.input.moment()
         return {
-            "cpu": _whole(self._samples.series("cpu")),
-            "memory": _whole(self._samples.series("memory")),
-            "disk": _whole(self._samples.series("disk")),
+            "cpu": _whole(self._samples.series("cpu", since)),
+            "memory": _whole(self._samples.series("memory", since)),
+            "disk": _whole(self._samples.series("disk", since)),
         }
 
     async def _viewers_now(self, _call: Call[None]) -> list[ViewerView]:
         """Who watches now, the newest first."""
         now = datetime.now(UTC)
-        return [
-            {
-                "clientID": viewer.id,
-                "firstSeen": timestamp(now - timedelta(seconds=viewer.first_seen)),
-                "lastSeen": timestamp(now - timedelta(seconds=viewer.last_seen)),
-                "ipAddress": viewer.address,
-                "userAgent": viewer.user_agent,
-                "geo": geo_view(self._geo.lookup(viewer.address)),
-            }
-            for viewer in self._viewers.listing(MAX_VIEWERS)
-        ]
+        return [self._viewer(viewer, now) for viewer in self._viewers.listing(MAX_VIEWERS)]
+
+    def _viewer(self, viewer: Viewer, now: datetime) -> ViewerView:
+        said = self._playback.latest(viewer.id)
+        return {
+            "clientID": viewer.id,
+            "firstSeen": timestamp(now - timedelta(seconds=viewer.first_seen)),
+            "lastSeen": timestamp(now - timedelta(seconds=viewer.last_seen)),
+            "ipAddress": viewer.address,
+            "userAgent": viewer.user_agent,
+            "geo": geo_view(self._geo.lookup(viewer.address)),
+            "latency": said.latency_seconds,
+            "bandwidth": said.bandwidth_kbps,
+        }
 
     async def _video(self, _call: Call[None]) -> VideoMetrics:
         """How well players play, minute by minute."""

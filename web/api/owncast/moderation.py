@@ -40,10 +40,11 @@ class MessagesQuery(Query):
 
 
 class AuditQuery(Query):
-    """Which acts: the page before a number."""
+    """Which acts: by words in them, and the page before a number."""
 
     limit: int = Field(DEFAULT_PAGE, ge=1, le=MAX_PAGE)
     before: int = Field(0, ge=0, le=2**31)
+    q: str = Field("", max_length=100)
 
 
 class Visibility(Input):
@@ -81,9 +82,10 @@ class Pin(Input):
 
 
 class Address(Input):
-    """An IP address, or a network in CIDR notation."""
+    """An IP address, or a network in CIDR notation, and why it is banned."""
 
     value: str
+    notes: str = Field("", max_length=200)
 
 
 class EmojiUpload(Input):
@@ -133,6 +135,7 @@ class ModerationApi:
         api.add("GET", "/api/admin/chat/users/ipbans", self._bans, admin)
         api.add("POST", "/api/admin/chat/users/ipbans/create", self._ban, admin)
         api.add("POST", "/api/admin/chat/users/ipbans/remove", self._unban, admin)
+        api.add("GET", "/api/admin/users/{user_id}", self._user_card, admin)
         api.add("POST", "/api/admin/chat/pin", self._pin, admin)
         api.add("GET", "/api/admin/chat/audit", self._audit, admin)
         api.add("POST", "/api/admin/emoji/upload", self._upload_emoji, admin, max_body=MAX_EMOJI_BODY)
@@ -223,7 +226,7 @@ class ModerationApi:
 
     async def _ban(self, call: Call[Address]) -> Done:
         """Bans an address or a network."""
-        return done(f"{await self._moderation.ban(call.actor, call.input.value)} is banned")
+        return done(f"{await self._moderation.ban(call.actor, call.input.value, call.input.notes)} is banned")
 
     async def _unban(self, call: Call[Address]) -> Done:
         """Lifts a ban."""
@@ -233,7 +236,8 @@ class ModerationApi:
 
     async def _audit(self, call: Call[AuditQuery]) -> list[views.AuditView]:
         """Who did what, the newest first."""
-        entries = await self._moderation.log_entries(call.input.limit, call.input.before or None)
+        wanted = call.input
+        entries = await self._moderation.log_entries(wanted.limit, wanted.before or None, wanted.q.strip())
         return [views.audit_view(number, entry) for number, entry in entries]
 
     async def _upload_emoji(self, call: Call[EmojiUpload]) -> Done:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
+import orjson
 from aiohttp import web
 from pydantic import Field
 from typing_extensions import TypedDict
@@ -22,7 +23,7 @@ from web.api.owncast import answers
 from web.api.owncast.answers import Done, done
 from web.authentication import SESSION_COOKIE, SESSION_LIFETIME, Authentication, csrf_token
 from web.body import Input
-from web.operations import Call, Operation
+from web.operations import Call, Operation, Rendered
 
 
 class Secret(Input):
@@ -134,12 +135,12 @@ class SecretsApi:
 
     # Sessions.
 
-    async def _sign_in(self, call: Call[Password]) -> web.StreamResponse:
+    async def _sign_in(self, call: Call[Password]) -> Rendered[Session]:
         """Begins a session of the admin: a cookie, and the token that changes need beside it."""
         request = call.request
         await self._authentication.check_password(request, call.input.password)
         token = await self._accounts.sign_in(ADMIN_ID, request.headers.get("User-Agent", ""))
-        response = web.json_response(_of(token), headers={"Cache-Control": "no-store"})
+        response = Rendered[Session](orjson.dumps(_of(token)))
         response.set_cookie(
             SESSION_COOKIE,
             token,
@@ -157,12 +158,12 @@ class SecretsApi:
             raise web.HTTPNotFound(text="You sent the password, and have no session.")
         return _of(call.request.cookies[SESSION_COOKIE])
 
-    async def _sign_out(self, call: Call[None]) -> web.StreamResponse:
+    async def _sign_out(self, call: Call[None]) -> Rendered[Done]:
         """Ends the session."""
         session = await self._authentication.session(call.request)
         if session is not None:
             await self._accounts.sign_out(session.user.id, session.device.id)
-        response = web.json_response(done("signed out"), headers={"Cache-Control": "no-store"})
+        response = Rendered[Done](orjson.dumps(done("signed out")))
         response.del_cookie(SESSION_COOKIE, path="/", httponly=True, samesite="Lax", secure=is_secure(call.request))
         return response
 

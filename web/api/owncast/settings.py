@@ -6,17 +6,22 @@ The limits are `owncast_py.setting_groups`'; what a change does is told to whoev
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from enum import Enum
 from ipaddress import ip_address
+from typing import Annotated
 
 from aiohttp import web
 from pydantic import BaseModel, ConfigDict, Field, create_model
+from typing_extensions import TypedDict
 
+from owncast_py import page_text
 from owncast_py.broadcast.studio import Studio
 from owncast_py.chat.moderation import Moderation
 from owncast_py.setting_groups import (
+    MAX_PAGE_CONTENT,
     AppearanceSettings,
     ChatSettings,
     DirectorySettings,
@@ -41,6 +46,7 @@ PREFIX = "/api/admin/config"
 MAX_PATH = 1_000
 MAX_BODY = 1_000_000
 """Octets of a page, a style sheet or a script."""
+Markdown = Annotated[str, Field(max_length=MAX_PAGE_CONTENT)]
 
 
 class When(Enum):
@@ -80,6 +86,12 @@ class Browser(_Lenient):
 
     enabled: bool
     goLiveMessage: str = "I've gone live!"
+
+
+class Shown(TypedDict):
+    """What the page shows of something that the owner wrote, as safe HTML."""
+
+    html: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,6 +234,11 @@ class SettingsApi:
                 summary=setter.summary,
                 max_body=MAX_BODY,
             )
+        api.add(
+            *("POST", f"{PREFIX}/pagecontent/preview", self._preview, admin),
+            shape=value_shape("pagecontent/preview", Markdown),
+            max_body=MAX_BODY,
+        )
         api.add("POST", f"{PREFIX}/notifications/discord", self._discord, admin, shape=value_shape("discord", Discord))
         api.add("POST", f"{PREFIX}/notifications/browser", self._browser, admin, shape=value_shape("browser", Browser))
         return api.operations
@@ -267,6 +284,10 @@ class SettingsApi:
         if setter.when is When.BROADCAST and not self._studio.status().online:
             return ""
         return setter.when.value
+
+    async def _preview(self, call: Call[Input]) -> Shown:
+        """What the page would show of that Markdown; nothing is changed."""
+        return {"html": await asyncio.to_thread(page_text.render, str(_value(call)))}
 
     async def _discord(self, call: Call[Input]) -> Done:
         """Sets how Discord is told that the show begins."""

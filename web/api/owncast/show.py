@@ -21,7 +21,10 @@ from web.operations import Call, Operation
 
 
 class StreamDetails(TypedDict):
-    """What the encoder sends; bit rates in kbit/s. `frameRate` is the 0.0.7 document's name for `framerate`."""
+    """What the encoder sends; bit rates in kbit/s. `frameRate` is the 0.0.7 document's name for `framerate`.
+
+    `keyframeInterval` is the longest seen, in seconds; 0 until it is known.
+    """
 
     width: int
     height: int
@@ -32,6 +35,7 @@ class StreamDetails(TypedDict):
     audioBitrate: int
     audioCodec: str
     encoder: str
+    keyframeInterval: float
 
 
 class Broadcaster(TypedDict):
@@ -70,26 +74,55 @@ class CurrentBroadcast(TypedDict):
 
 
 class HealthView(TypedDict):
-    """How well players play, in words and per cent. `representation`: how many per cent of them report."""
+    """How well players play, in words and per cent. `representation`: how many per cent of them report.
+
+    Of `players` that report, `slow` have less bandwidth than `lowestBitrate` (kbit/s), `failing` are interrupted and
+    `late` are far behind; `latency` is the median of their seconds behind the encoder.
+    """
 
     healthy: bool
     healthPercentage: int
     message: str
     representation: int
+    players: int
+    slow: int
+    failing: int
+    late: int
+    lowestBitrate: int
+    latency: float | None
 
 
 class AdminStatus(TypedDict):
-    """The show, for its owner."""
+    """The show, for its owner. `advice`: why it is made as it is, in sentences."""
 
     broadcaster: Broadcaster | None
     currentBroadcast: CurrentBroadcast | None
     health: HealthView | None
+    advice: list[str]
     online: bool
     viewerCount: int
     overallPeakViewerCount: int
     sessionPeakViewerCount: int
     versionNumber: str
     streamTitle: str
+
+
+class EncoderView(TypedDict):
+    """An encoder that was tried here, and what is wrong with it if it does not work."""
+
+    name: str
+    works: bool
+    why: str
+
+
+class EncodersView(TypedDict):
+    """What the next show is encoded with. `pixelsPerSecond` was measured with all `cores` busy; 0: not known."""
+
+    ffmpeg: str
+    inUse: str
+    encoders: list[EncoderView]
+    pixelsPerSecond: int
+    cores: int
 
 
 class LogView(TypedDict):
@@ -124,6 +157,7 @@ class ShowApi:
         admin = self._authentication.as_admin
         api = answers.api("Show")
         api.add("GET", "/api/admin/status", self._status, admin)
+        api.add("GET", "/api/admin/video/encoders", self._encoders, admin)
         api.add("POST", "/api/admin/disconnect", self._disconnect, admin)
         api.add("GET", "/api/admin/logs", self._all_logs, admin)
         api.add("GET", "/api/admin/logs/warnings", self._warnings, admin)
@@ -141,9 +175,16 @@ class ShowApi:
                 "healthPercentage": health.health_percentage,
                 "message": health.message,
                 "representation": health.representation,
+                "players": health.players,
+                "slow": health.slow,
+                "failing": health.failing,
+                "late": health.late,
+                "lowestBitrate": health.lowest_bitrate,
+                "latency": health.latency,
             }
             if health
             else None,
+            "advice": list(self._studio.advice()),
             "online": status.online,
             "viewerCount": status.viewer_count,
             "overallPeakViewerCount": status.overall_max_viewer_count,
@@ -159,6 +200,17 @@ class ShowApi:
                 "level": self._studio.latency_level(),
                 "secondsPerSegment": self._studio.segment_seconds(),
             },
+        }
+
+    async def _encoders(self, _call: Call[None]) -> EncodersView:
+        """Which encoders work on this machine, and how fast the one in use is."""
+        found = self._studio.encoders()
+        return {
+            "ffmpeg": self._studio.ffmpeg_path(),
+            "inUse": found.in_use,
+            "encoders": [{"name": each.name, "works": each.works, "why": each.why} for each in found.tried],
+            "pixelsPerSecond": round(found.pixels_per_second),
+            "cores": found.cores,
         }
 
     async def _disconnect(self, call: Call[None]) -> Done:
@@ -192,6 +244,7 @@ def _broadcaster(inbound: Inbound) -> Broadcaster:
             "audioBitrate": inbound.audio_bitrate,
             "audioCodec": inbound.audio_codec,
             "encoder": inbound.encoder,
+            "keyframeInterval": inbound.keyframe_interval,
         },
     }
 

@@ -33,6 +33,7 @@ class StatusView(TypedDict):
     versionNumber: str
     streamTitle: str
     scheduledEvent: EventView | None
+    chatOpen: bool
 
 
 class StatusDocument:
@@ -45,23 +46,25 @@ class StatusDocument:
         version: str,
         hide_viewers: Callable[[], bool] = lambda: False,
         next_event: Callable[[], ScheduledEvent | None] = lambda: None,
+        chat_open: Callable[[], bool] = lambda: True,
     ) -> None:
-        """`now` is aware, in UTC; `next_event` is the one that is announced."""
+        """`now` is aware, in UTC; `next_event` is the one that is announced. `chat_open`: whether viewers may write."""
         self._status = status
         self._now = now
         self._version = version
         self._hide_viewers = hide_viewers
         self._next_event = next_event
+        self._chat_open = chat_open
         self._rendered_from: object = None
         self._body = b""
 
     def body(self) -> bytes:
         """JSON as of this second."""
         status, now = self._status(), self._now().replace(microsecond=0)
-        hidden, event = self._hide_viewers(), self._next_event()
-        source = (status, now, hidden, event)
+        hidden, event, chat_open = self._hide_viewers(), self._next_event(), self._chat_open()
+        source = (status, now, hidden, event, chat_open)
         if source != self._rendered_from:
-            self._body = self._render(status, now, hidden, event)
+            self._body = self._render(*source)
             self._rendered_from = source
         return self._body
 
@@ -75,7 +78,9 @@ class StatusDocument:
         """Whether the show is on, who watches and since when."""
         return Rendered(self.body())
 
-    def _render(self, status: Status, now: datetime, hidden: bool, event: ScheduledEvent | None) -> bytes:
+    def _render(
+        self, status: Status, now: datetime, hidden: bool, event: ScheduledEvent | None, chat_open: bool
+    ) -> bytes:
         counts = {
             "viewerCount": status.viewer_count,
             "overallMaxViewerCount": status.overall_max_viewer_count,
@@ -91,6 +96,7 @@ class StatusDocument:
                 "versionNumber": self._version,
                 "streamTitle": status.title,
                 "scheduledEvent": event_view(event) if event is not None else None,
+                "chatOpen": chat_open,
             },
             option=orjson.OPT_UTC_Z | orjson.OPT_OMIT_MICROSECONDS,
         )
