@@ -1,49 +1,46 @@
-// How the pages are built into dist/. hls.js is compiled from its own sources, so that what this page never uses
-// (subtitles, DRM, interstitials, content steering) is left out while separate audio renditions stay in: its
-// "light" build has no alternate audio, and its full build is half as large again.
-import { readFileSync } from "node:fs";
+// How the pages are built into dist/.
 import { fileURLToPath } from "node:url";
 import type { Plugin } from "vite";
 import { defineConfig } from "vitest/config";
+import { hlsAlias, hlsDefine, leaveOutFunctions, leaveOutLogging, leaveOutUnused } from "./hls-build.ts";
 
-const hlsDirectory = fileURLToPath(new URL("./node_modules/hls.js/", import.meta.url));
-const hlsVersion = (JSON.parse(readFileSync(`${hlsDirectory}package.json`, "utf8")) as { version: string }).version;
-
-const HLS_FEATURES = {
-  ALT_AUDIO: true,
-  MEDIA_CAPABILITIES: true,
-  CMCD: false,
-  CONTENT_STEERING: false,
-  EME_DRM: false,
-  IFRAMES: false,
-  INTERSTITIALS: false,
-  M2TS_ADVANCED_CODECS: false,
-  SUBTITLES: false,
-  VARIABLE_SUBSTITUTION: false,
-};
-
-// Left out as whole modules. The worker: our segments are fragmented MP4, which hls.js appends nearly as it is, so a
-// worker would cost a second copy of the demuxers and a message per part, and save nothing. CMCD: the player's id
-// travels in a header that the page sets itself.
-const UNUSED = /\/(transmuxer-worker|cmcd-controller)$/;
-const EMPTY = "\0empty";
-const leaveOutUnused: Plugin = {
-  name: "leave-out-unused",
+// The emoji picker puts a <style> into its shadow tree and sets style attributes, which the page's policy forbids; the
+// same rules as a sheet that a script makes, and as properties that a script sets, are allowed. Its English goes too: it
+// is told its words in the reader's language.
+const PICKER = [
+  [
+    "const style = document.createElement('style');\n    style.textContent = baseStyles + EXTRA_STYLES;\n    this.shadowRoot.appendChild(style);",
+    "const sheet = new CSSStyleSheet(); sheet.replaceSync(baseStyles + EXTRA_STYLES); this.shadowRoot.adoptedStyleSheets = [sheet];",
+  ],
+  [
+    "targetNode.setAttribute(attributeName, newValue);",
+    "if (attributeName === 'style') targetNode.style.cssText = newValue; else targetNode.setAttribute(attributeName, newValue);",
+  ],
+  ["i18n: enI18n,", ""],
+] as const;
+const fitEmojiPicker: Plugin = {
+  name: "fit-emoji-picker",
   enforce: "pre",
-  resolveId: (id) => (UNUSED.test(id) ? EMPTY : null),
-  load: (id) => (id === EMPTY ? "export default undefined;" : null),
+  transform(code, id) {
+    if (!id.includes("/emoji-picker-element/picker.js")) return null;
+    return {
+      code: PICKER.reduce((changed, [its, ours]) => {
+        if (!changed.includes(its)) this.error(`emoji-picker-element has no longer: ${its}`);
+        return changed.replace(its, ours);
+      }, code),
+      map: null,
+    };
+  },
 };
 
 export default defineConfig({
-  plugins: [leaveOutUnused],
-  resolve: {
-    alias: [{ find: /^hls\.js$/, replacement: `${hlsDirectory}src/hls.ts` }],
-  },
-  define: {
-    ...Object.fromEntries(Object.entries(HLS_FEATURES).map(([name, on]) => [`__USE_${name}__`, String(on)])),
-    __IN_WORKER__: "false",
-    __HLS_WORKER_BUNDLE__: "undefined",
-    __VERSION__: JSON.stringify(hlsVersion),
+  plugins: [leaveOutUnused, leaveOutFunctions, leaveOutLogging, fitEmojiPicker],
+  resolve: { alias: hlsAlias },
+  define: hlsDefine,
+  css: {
+    transformer: "lightningcss",
+    // Versions as major << 16; older browsers get light-dark() and logical properties in words that they know.
+    lightningcss: { targets: { chrome: 111 << 16, firefox: 115 << 16, safari: (15 << 16) | (4 << 8) } },
   },
   build: {
     target: "es2022",
@@ -52,13 +49,22 @@ export default defineConfig({
     modulePreload: { polyfill: false },
     chunkSizeWarningLimit: 450,
     rolldownOptions: {
+      input: ["index.html", "admin.html"].map((name) => fileURLToPath(new URL(name, import.meta.url))),
       // A chunk of its own that imports nothing of ours: its name, and with it the browser's copy, outlives our changes.
       output: {
-        codeSplitting: { groups: [{ name: "hlsjs", test: /node_modules\/(hls\.js|eventemitter3|url-toolkit|@svta)\// }] },
+        codeSplitting: {
+          groups: [
+            { name: "hlsjs", test: /node_modules\/hls\.js\/|left-out:|player\/emitter/ },
+            // Small, and shared by what comes at once and what comes later: files of their own would weigh twice as much.
+            { name: "shared", test: /src\/(kit\/lazy|player\/(preferences|latency-mode|session|early-playlist|engines)|viewer\/(safe-html|tabs))\./ },
+            { name: "talk", test: /src\/chat\/(body|colors)\./ },
+          ],
+        },
       },
     },
   },
   test: {
     include: ["tests/**/*.test.ts"],
+    setupFiles: ["tests/setup.ts"],
   },
 });

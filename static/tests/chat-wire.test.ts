@@ -57,6 +57,32 @@ test("joins, parts and names are read", () => {
   expect(readEvent({ type: "NAME_CHANGE", id: "3", oldName: "Ana", user })).toMatchObject({ type: "renamed", before: "Ana" });
 });
 
+test("many who come at once are counted, and need no name", () => {
+  const aggregated = { event: "USER_PARTED", count: 30 };
+  expect(readEvent({ type: "CHAT_ACTION", id: "1", body: "Ana, Ben and 28 others left.", aggregated })).toMatchObject({ type: "crowd", verb: "left", name: "", count: 30 });
+  expect(readEvent({ type: "CHAT_ACTION", id: "1", body: "x", aggregated: { event: "USER_JOINED", count: -3 } })).toMatchObject({ count: 1 });
+});
+
+test("what was refused says why and for how long", () => {
+  const refused = { type: "SYSTEM", id: "p1", body: "<p>Wait &amp; see.</p>", error: { code: "SLOW_MODE", retryAfter: 2.5 } };
+  expect(readEvent(refused)).toEqual({ type: "refused", code: "SLOW_MODE", text: "Wait & see.", retryAfter: 2.5 });
+});
+
+test("what is told to one alone has an id that no restart repeats", () => {
+  const line = (id: string) => readEvent({ type: "SYSTEM", id, timestamp: "1970-01-01T00:00:07Z", body: "x" });
+  expect(line("p1")).toMatchObject({ line: { id: "p1@7000" } });
+  expect(line("0001-2")).toMatchObject({ line: { id: "0001-2" } });
+});
+
+test("10 kB in a name, an answer or a body become what can be shown", () => {
+  const long = "x".repeat(10_000);
+  const event = readEvent({ ...CHAT, body: long.repeat(10), user: { displayName: long }, inReplyTo: { id: "0", displayName: long, body: long } });
+  if (event?.type !== "message") throw new Error("no message");
+  const { user, quote, body } = event.message;
+  expect([user.name, quote?.name, quote?.text].every((text) => text && text.length <= 300)).toBe(true);
+  expect(body.length).toBeLessThanOrEqual(32_768);
+});
+
 test("visibility and refusals of a connection are read", () => {
   expect(readEvent({ type: "VISIBILITY-UPDATE", ids: ["1", 2], visible: false })).toEqual({
     type: "visibility",

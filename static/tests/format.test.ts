@@ -15,7 +15,7 @@ test.each([
 });
 
 test.each([
-  [-HOUR_MS, "just now"],
+  [-2 * HOUR_MS, "in 2 hours"],
   [59_000, "just now"],
   [60_000, "1 minute ago"],
   [2.5 * HOUR_MS, "2 hours ago"],

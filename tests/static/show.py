@@ -1,23 +1,25 @@
 """A show for the viewer page: real segments, encoded once, put on the air as a sliding window by the real web server.
 
-Owns what a test turns: on, off, broken. It is plain HLS with two video variants and one separate audio rendition; low
-latency delivery is the real server's, and is tested with it.
+Owns what a test turns: on, off, broken, and what the status and the configuration say. It is plain HLS with two video
+variants and one separate audio rendition; low latency delivery is the real server's, and is tested with it.
 """
 
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 import subprocess
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
+import orjson
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 from fake_chat import FakeChat
 
-from owncast_py.branding import Branding
 from owncast_py.broadcast.session import State, Status
 from owncast_py.setting_groups import ChatSettings, Group, InstanceSettings
 from web.api.owncast.config import ConfigDocument
@@ -27,7 +29,7 @@ from web.pages import load_pages
 from web.server import Host, build_application
 from web.site import Site
 
-DIST = Path(__file__).parents[2] / "static" / "dist"
+DIST = Path(os.environ.get("OWNCAST_DIST", Path(__file__).parents[2] / "static" / "dist"))
 SEGMENT_SECONDS = 1
 MEDIA_SECONDS = 60
 WINDOW = 12
@@ -77,6 +79,11 @@ class Show:
     viewers: int = 3
     ever: bool = True
     """Whether there was a show before."""
+    groups: list[Group] = field(default_factory=list)
+    """Settings in place of the usual ones."""
+    status_says: dict[str, object] = field(default_factory=dict)
+    config_says: dict[str, object] = field(default_factory=dict)
+    """Fields of the two documents in place of true ones, also such that no server of ours would write."""
     asked: list[tuple[str, str]] = field(default_factory=list)
     """Path and `CMCD-Session` of every request for media and of every heartbeat."""
     _shows: int = 0
@@ -94,6 +101,10 @@ class Show:
         """The playlists end and the status says offline."""
         self.online = False
         self._ended = asyncio.get_running_loop().time()
+
+    def go_on(self, seconds: float) -> None:
+        """So much of the show passes at once."""
+        self._began -= seconds
 
     def status(self) -> Status:
         """What `/api/status` says."""
@@ -169,41 +180,68 @@ def _m3u8(text: str) -> web.Response:
     return web.Response(text=text, content_type="application/vnd.apple.mpegurl", headers={"Cache-Control": "no-cache"})
 
 
-class FixedSettings:
-    """Settings that nobody changes."""
+class ShowSettings:
+    """The settings of a show: its own groups, else the usual ones."""
 
-    def __init__(self, *groups: Group) -> None:
-        self._groups = {type(group): group for group in groups}
+    def __init__(self, show: Show, *usual: Group) -> None:
+        self._show = show
+        self._usual = usual
 
     def get(self, group: type[Group]) -> Group:
-        return self._groups.get(group) or group()
+        for each in (*self._show.groups, *self._usual):
+            if isinstance(each, group):
+                return each
+        return group()
 
 
-def serve(show: Show) -> TestServer:
-    """The real application with the real pages, on a free port of loopback; chat is off."""
-    return TestServer(_application(show, show.routes(), chat_disabled=True))
+class Documents:
+    """What the page is told, in itself and when it asks."""
+
+    def __init__(self, show: Show, settings: ShowSettings) -> None:
+        self._show = show
+        self._status = StatusDocument(show.status, show.now, "0.1.0")
+        self._config = ConfigDocument(settings, "0.1.0")
+
+    def status(self) -> bytes:
+        return orjson.dumps(orjson.loads(self._status.body()) | self._show.status_says)
+
+    def config(self) -> bytes:
+        return orjson.dumps(orjson.loads(self._config.body()) | self._show.config_says)
+
+    def routes(self) -> list[web.RouteDef]:
+        async def status(_request: web.Request) -> web.Response:
+            return web.Response(body=self.status(), content_type="application/json")
+
+        async def config(_request: web.Request) -> web.Response:
+            return web.Response(body=self.config(), content_type="application/json")
+
+        return [web.get("/api/status", status), web.get("/api/config", config)]
+
+
+def serve(show: Show, chat: FakeChat | None = None) -> TestServer:
+    """The real application with the real pages, on a free port of loopback; without a chat, that is switched off."""
+    settings = ShowSettings(show, INSTANCE, ChatSettings(disabled=chat is None))
+    documents = Documents(show, settings)
+    pages = load_pages(DIST)
+    routes = [*show.routes(), *documents.routes(), *(chat.routes() if chat is not None else [])]
+    application = build_application(Host(show, list, []), pages, routes)
+
+    async def nobody(_request: web.Request) -> str:
+        return ""
+
+    site = Site(
+        pages,
+        settings,
+        SimpleNamespace(favicon=None),
+        lambda: show.online,
+        lambda: {"status": documents.status(), "config": documents.config()},
+        nobody,
+        lambda handler: handler,
+    )
+    mount(application, site.operations())
+    return TestServer(application)
 
 
 def serve_chat(chat: FakeChat) -> TestServer:
     """The same while offline, with a chat."""
-    show = Show(Path("/nonexistent"))
-    return TestServer(_application(show, [*show.routes(), *chat.routes()], chat_disabled=False))
-
-
-async def _nothing(_address: str) -> bytes:
-    return b""
-
-
-def _application(show: Show, routes: list[web.RouteDef], *, chat_disabled: bool) -> web.Application:
-    pages = load_pages(DIST)
-    application = build_application(Host(show, list, []), pages, routes)
-    settings = FixedSettings(INSTANCE, ChatSettings(disabled=chat_disabled))
-    branding = Branding(Path("/nonexistent"), _nothing)
-    parts = (
-        StatusDocument(show.status, show.now, "0.1.0"),
-        ConfigDocument(settings, "0.1.0"),
-        Site(pages["/index.html"], settings, branding, lambda: show.online, lambda handler: handler),
-    )
-    for part in parts:
-        mount(application, part.operations())
-    return application
+    return serve(Show(Path("/nonexistent")), chat)

@@ -38,18 +38,24 @@ async def chromium() -> AsyncIterator[Browser]:
 
 
 @asynccontextmanager
-async def open_page(browser: Browser, address: str) -> AsyncIterator[Page]:
-    """`address` in a fresh context. `AssertionError` at the end if the page threw or broke its security policy."""
-    context = await browser.new_context(viewport={"width": 1280, "height": 800})
+async def open_page(browser: Browser, address: str, **options: object) -> AsyncIterator[Page]:
+    """`address` in a fresh context. `AssertionError` at the end if the page threw or broke its security policy.
+
+    `options` are Playwright's for the context: its size, its theme and so on.
+    """
+    context = await browser.new_context(**({"viewport": {"width": 1280, "height": 800}} | options))  # type: ignore[arg-type]
     context.set_default_timeout(WAIT_SECONDS * 1000)
     page = await context.new_page()
     faults: list[str] = []
     page.on("pageerror", lambda error: faults.append(str(error)))
     page.on("console", lambda message: faults.append(message.text) if "Content Security" in message.text else None)
-    await page.goto(address)
-    yield page
-    await context.close()
-    assert faults == []
+    try:
+        await page.goto(address)
+        yield page
+    finally:
+        # Also after a failure: the server waits for its open sockets before it ends.
+        await context.close()
+    assert not faults, faults
 
 
 async def until(page: Page, condition: str, seconds: float = WAIT_SECONDS) -> None:
@@ -57,7 +63,10 @@ async def until(page: Page, condition: str, seconds: float = WAIT_SECONDS) -> No
 
     Playwright's own `wait_for_function` evaluates strings inside the page, which the page's security policy forbids.
     """
-    waiting = f"new Promise(done => setInterval(() => {{ if ({condition}) done(true) }}, {POLL_MS}))"
+    # What cannot be asked yet, such as a player that is not there, does not hold yet.
+    look = f"(() => {{ try {{ return {condition} }} catch {{ return false }} }})()"
+    ticking = f"const timer = setInterval(() => {{ if ({look}) {{ clearInterval(timer); done(true) }} }}, {POLL_MS})"
+    waiting = f"new Promise(done => {{ {ticking} }})"
     try:
         async with asyncio.timeout(seconds):
             await page.evaluate(waiting)

@@ -1,132 +1,172 @@
 // The way to the chat: who I am here, the socket, the history, and coming back after a break. Tells its owner what
-// happens as events of `state.ts`; owns timers and the socket, and ends them in `close`.
+// happens as events of `state.ts`, in batches; owns timers and the socket, and ends them in `close`.
+import { ApiError, ask } from "../api/client";
 import { Backoff } from "../player/backoff";
+import { batched } from "./batch";
 import type { ChatEvent } from "./state";
 import { readFrame, readHistory } from "./wire";
 
 const TOKEN_KEY = "chat.token";
-const REQUEST_TIMEOUT_MS = 10_000;
 /** How long a break may last before the viewer reads of it. */
 const PATIENCE_MS = 2_000;
+/** After so long a silence the server is asked whether it is still there; networks go away without a word. */
+const SILENCE_MS = 20_000;
+const FULL_MS = 30_000;
 
-export class Connection {
-  private socket: WebSocket | null = null;
-  private timer = 0;
-  private patience = 0;
-  private closed = false;
-  private registered = false;
-  private readonly backoff = new Backoff();
-
-  /** `host` is where the socket is, as a host or as an address; "" means where the page came from. */
-  constructor(
-    private readonly tell: (event: ChatEvent) => void,
-    private readonly host: string,
-  ) {
-    void this.connect();
-  }
-
-  close(): void {
-    this.closed = true;
-    clearTimeout(this.timer);
-    clearTimeout(this.patience);
-    this.socket?.close();
-  }
-
+export interface Connection {
   /** Sends one object; false when there is no connection to send it by. */
-  send(object: Record<string, unknown>): boolean {
-    if (this.socket?.readyState !== WebSocket.OPEN) return false;
-    this.socket.send(JSON.stringify(object));
-    return true;
-  }
+  send: (object: Readonly<Record<string, unknown>>) => boolean;
+  close: () => void;
+}
 
-  /** Something only a moderator may do. Throws with the server's sentence. */
-  async act(path: string, document: unknown): Promise<void> {
-    await post(`${path}?accessToken=${encodeURIComponent(readToken() ?? "")}`, document);
-  }
+/** `host` is where the socket is, as a host or as an address; "" means where the page came from. */
+export function connectTo(host: string, tell: (events: readonly ChatEvent[]) => void): Connection {
+  let socket: WebSocket | null = null;
+  let timer = 0;
+  let patience = 0;
+  let heard = 0;
+  let asked = false;
+  let closed = false;
+  let registered = false;
+  const backoff = new Backoff();
+  const add = batched<ChatEvent>((events) => !closed && tell(events));
+  const watch = setInterval(check, SILENCE_MS);
 
-  private async connect(): Promise<void> {
+  async function connect(): Promise<void> {
+    clearTimeout(timer);
     try {
-      const token = readToken() ?? (await this.register());
-      if (this.closed) return;
-      this.open(token);
-    } catch {
-      this.retry();
+      const token = readToken() ?? (await register());
+      if (!closed) open(token);
+    } catch (error) {
+      // What is forbidden stays so: chat is off, or this address is banned.
+      if (error instanceof ApiError && error.status === 403) add({ type: "denied", reason: "refused", text: error.message });
+      else retry();
     }
   }
 
-  private async register(): Promise<string> {
-    const answer = await post("/api/chat/register", {});
-    const token = typeof answer.accessToken === "string" ? answer.accessToken : "";
-    if (!token) throw new Error("The registration was answered without a token.");
+  async function register(): Promise<string> {
+    const answer = (await ask("POST", "/api/chat/register", {})) as Record<string, unknown> | null;
+    const token = answer?.accessToken;
+    if (typeof token !== "string" || !token) throw new Error("The registration was answered without a token.");
     writeToken(token);
-    this.registered = true;
+    registered = true;
     return token;
   }
 
-  private open(token: string): void {
-    const address = new URL(`/ws?accessToken=${encodeURIComponent(token)}`, socketBase(this.host));
-    const socket = new WebSocket(address);
-    this.socket = socket;
-    let denied = false;
-    socket.onopen = () => void this.loadHistory();
-    socket.onmessage = ({ data }) => {
+  function open(token: string): void {
+    socket?.close();
+    const opened = new WebSocket(new URL(`/ws?accessToken=${encodeURIComponent(token)}`, socketBase(host)));
+    let accepted = false;
+    let denied = "";
+    socket = opened;
+    opened.onopen = () => {
+      accepted = true;
+      hear();
+      void loadHistory();
+    };
+    opened.onmessage = ({ data }) => {
+      if (socket !== opened) return;
+      hear();
       for (const event of readFrame(String(data))) {
         if (event.type === "denied") {
+          denied = event.reason;
           // A token that the server does not know any more is replaced once; a second refusal is told.
-          if (event.reason === "unregistered" && !this.registered) {
+          if (denied === "unregistered" && !registered) {
             writeToken(null);
+            denied = "";
             continue;
           }
-          denied = true;
         }
         if (event.type === "me") {
-          this.backoff.reset();
-          clearTimeout(this.patience);
-          this.patience = 0;
-          this.tell({ type: "link", link: "open" });
+          backoff.reset();
+          clearTimeout(patience);
+          patience = 0;
+          add({ type: "link", link: "open" });
         }
-        this.tell(event);
+        add(event);
       }
     };
-    socket.onclose = () => {
-      if (this.closed) return;
-      this.socket = null;
-      if (!denied) this.retry();
-      else this.tell({ type: "link", link: "lost" });
+    opened.onclose = () => {
+      if (closed || socket !== opened) return;
+      socket = null;
+      if (denied === "full") timer = window.setTimeout(connect, FULL_MS);
+      else if (denied) add({ type: "link", link: "lost" });
+      else if (accepted) retry();
+      else void askWhy();
     };
   }
 
-  private retry(): void {
-    if (this.closed) return;
-    this.patience ||= window.setTimeout(() => this.tell({ type: "link", link: "lost" }), PATIENCE_MS);
-    this.timer = window.setTimeout(() => void this.connect(), this.backoff.next());
+  function hear(): void {
+    asked = false;
+    heard = Date.now();
   }
 
-  private async loadHistory(): Promise<void> {
-    try {
-      const answer = await fetch("/api/chat", { cache: "no-cache", signal: AbortSignal.timeout(REQUEST_TIMEOUT_MS) });
-      if (answer.ok && !this.closed) this.tell({ type: "history", messages: readHistory(await answer.json()) });
-    } catch {
-      // The socket brings what is said from now on; what was said before comes with the next connection.
-    }
+  /** A browser does not say why a socket was refused; the same address asked for as a page does. */
+  async function askWhy(): Promise<void> {
+    const refusal: unknown = host ? null : await ask("GET", "/ws").catch((error: unknown) => error);
+    if (refusal instanceof ApiError && refusal.status === 403) add({ type: "denied", reason: "address", text: "" });
+    else retry();
   }
+
+  function retry(): void {
+    if (closed) return;
+    patience ||= window.setTimeout(() => add({ type: "link", link: "lost" }), PATIENCE_MS);
+    // Not all at once: after a restart of the server everybody comes back.
+    timer = window.setTimeout(connect, backoff.next() * (0.5 + Math.random()));
+  }
+
+  /** The network is back. */
+  function hurry(): void {
+    if (socket === null && patience) void connect();
+  }
+
+  function check(): void {
+    if (socket?.readyState !== WebSocket.OPEN || Date.now() - heard < SILENCE_MS) return;
+    if (!asked) {
+      asked = send({ type: "PING" });
+      return;
+    }
+    // Closing waits for the other side, which is not there.
+    const gone = socket;
+    socket = null;
+    gone.close();
+    retry();
+  }
+
+  async function loadHistory(): Promise<void> {
+    // Where there is none now, the socket brings what is said from now on, and the next connection what was before.
+    add({ type: "history", messages: readHistory(await ask("GET", "/api/chat").catch(() => null)) });
+  }
+
+  function send(object: Readonly<Record<string, unknown>>): boolean {
+    if (socket?.readyState !== WebSocket.OPEN) return false;
+    socket.send(JSON.stringify(object));
+    return true;
+  }
+
+  addEventListener("online", hurry);
+  void connect();
+  return {
+    send,
+    close() {
+      closed = true;
+      clearTimeout(timer);
+      clearTimeout(patience);
+      clearInterval(watch);
+      removeEventListener("online", hurry);
+      socket?.close();
+    },
+  };
+}
+
+/** Asks for something, or does something, that only moderators may. Throws ApiError with the server's sentence. */
+export async function askAsMe(method: "GET" | "POST", path: string, document?: unknown): Promise<unknown> {
+  return ask(method, `${path}?accessToken=${encodeURIComponent(readToken() ?? "")}`, document);
 }
 
 function socketBase(host: string): string {
   if (/^wss?:\/\//.test(host)) return host;
   return `${location.protocol === "https:" ? "wss:" : "ws:"}//${host || location.host}`;
-}
-
-async function post(path: string, document: unknown): Promise<Record<string, unknown>> {
-  const answer = await fetch(path, {
-    method: "POST",
-    headers: { "Content-Type": "application/json" },
-    body: JSON.stringify(document),
-    signal: AbortSignal.timeout(REQUEST_TIMEOUT_MS),
-  });
-  const found = (await answer.json()) as Record<string, unknown>;
-  if (!answer.ok) throw new Error(typeof found.message === "string" ? found.message : `${path} answered ${answer.status}.`);
-  return found;
 }
 
 // Storage can be forbidden; then everybody is new on every visit.

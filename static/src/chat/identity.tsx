@@ -1,66 +1,132 @@
-// Who I am in chat: a button with my name, and a dialog to change name and colour.
-import { useRef, useState } from "preact/hooks";
+// Who I am in chat: a button with my name, and a dialog to change name and colour, which stays open until the server has
+// taken both.
+import { useEffect, useId, useState } from "preact/hooks";
+import { Button } from "../kit/button";
+import { Dialog } from "../kit/dialog";
+import { t } from "../words";
+import { COLORS } from "./colors";
+import { sentenceOf } from "./refusals";
+import type { ChatState } from "./state";
 import type { User } from "./wire";
 
 const MAX_NAME = 30;
-const COLORS = [0, 1, 2, 3, 4, 5, 6, 7];
 
-export function Identity({ me, send }: { me: User; send: (object: Record<string, unknown>) => boolean }) {
-  const dialog = useRef<HTMLDialogElement>(null);
+interface Props {
+  me: User;
+  /** Whether there is a connection. */
+  linked: boolean;
+  refusal: ChatState["refusal"];
+  send: (object: Readonly<Record<string, unknown>>) => boolean;
+  open: boolean;
+  setOpen: (open: boolean) => void;
+}
+
+export function Identity({ me, linked, refusal, send, open, setOpen }: Props) {
+  return (
+    <>
+      <button type="button" class="chat-me" onClick={() => setOpen(true)} title={t("chat.changeMe")}>
+        <span class="chat-name" data-color={me.color}>
+          <bdi>{me.name}</bdi>
+        </span>
+        <span class="visually-hidden">{t("chat.changeMe")}</span>
+      </button>
+      {open && <ChangeMe me={me} linked={linked} refusal={refusal} send={send} onClose={() => setOpen(false)} />}
+    </>
+  );
+}
+
+function ChangeMe({ me, linked, refusal, send, onClose }: Omit<Props, "open" | "setOpen"> & { onClose: () => void }) {
+  const id = useId();
   const [name, setName] = useState(me.name);
   const [color, setColor] = useState(me.color);
+  const [problem, setProblem] = useState("");
+  const [asked, setAsked] = useState<{ name: string; color: number } | null>(null);
 
-  function open() {
-    setName(me.name);
-    setColor(me.color);
-    dialog.current?.showModal();
-  }
+  useEffect(() => {
+    if (asked && me.name === asked.name && me.color === asked.color) onClose();
+  }, [asked, me]);
 
-  function save(event: Event) {
-    event.preventDefault();
-    const wanted = name.trim();
-    if (wanted && wanted !== me.name) send({ type: "NAME_CHANGE", newName: wanted });
-    if (color !== me.color) send({ type: "COLOR_CHANGE", newColor: color });
-    dialog.current?.close();
+  useEffect(() => {
+    if (!asked) return;
+    setAsked(null);
+    setProblem(sentenceOf(refusal));
+  }, [refusal.count]);
+
+  useEffect(() => {
+    if (linked || !asked) return;
+    setAsked(null);
+    setProblem(t("chat.notChanged"));
+  }, [linked]);
+
+  function save() {
+    const wanted = name.trim().replace(/\s+/g, " ");
+    setProblem("");
+    let gone = true;
+    if (wanted && wanted !== me.name) gone = send({ type: "NAME_CHANGE", newName: wanted });
+    if (color !== me.color) gone = send({ type: "COLOR_CHANGE", newColor: color }) && gone;
+    if (!gone) setProblem(t("chat.notChanged"));
+    else setAsked({ name: wanted || me.name, color });
   }
 
   return (
-    <>
-      <button type="button" class="chat-me" onClick={open} title="Change your name">
-        <span class="chat-name" data-color={me.color}>
-          {me.name}
-        </span>
-      </button>
-      <dialog ref={dialog} class="chat-dialog" aria-label="Your name in chat">
-        <form onSubmit={save}>
-          <label>
-            Name
-            <input value={name} maxLength={MAX_NAME} required onInput={(event) => setName(event.currentTarget.value)} />
+    <Dialog
+      title={t("chat.changeMe")}
+      onClose={onClose}
+      actions={
+        <>
+          <Button onClick={onClose}>{t("cancel")}</Button>
+          <Button kind="primary" busy={asked !== null} onClick={save}>
+            {t("save")}
+          </Button>
+        </>
+      }
+    >
+      <form
+        class="chat-form"
+        onSubmit={(event) => {
+          event.preventDefault();
+          save();
+        }}
+      >
+        <div class="field" data-bad={problem !== ""}>
+          <label class="field-label" for={id}>
+            {t("chat.name")}
           </label>
-          <fieldset>
-            <legend>Colour</legend>
-            {COLORS.map((each) => (
-              <label key={each} class="chat-color" data-color={each}>
-                <input
-                  type="radio"
-                  name="color"
-                  checked={each === color}
-                  aria-label={`Colour ${each + 1}`}
-                  onChange={() => setColor(each)}
-                />
-              </label>
-            ))}
-          </fieldset>
-          <div class="chat-dialog-buttons">
-            <button type="button" onClick={() => dialog.current?.close()}>
-              Cancel
-            </button>
-            <button type="submit" class="chat-send">
-              Save
-            </button>
-          </div>
-        </form>
-      </dialog>
-    </>
+          <input
+            id={id}
+            class="input"
+            value={name}
+            maxLength={MAX_NAME}
+            autocomplete="off"
+            aria-invalid={problem !== ""}
+            aria-describedby={`${id}-problem`}
+            onInput={(event) => setName(event.currentTarget.value)}
+          />
+          <p class="field-error" id={`${id}-problem`} role="alert">
+            {problem}
+          </p>
+        </div>
+        <fieldset class="chat-colors">
+          <legend class="field-label">{t("chat.color")}</legend>
+          {COLORS.map((each) => (
+            <label key={each} class="chat-color" data-color={each}>
+              <input
+                type="radio"
+                name="chat-color"
+                checked={each === color}
+                aria-label={t("chat.colorNumber", { number: each + 1 })}
+                onChange={() => setColor(each)}
+              />
+            </label>
+          ))}
+        </fieldset>
+        <p class="chat-preview">
+          <span class="chat-name" data-color={color}>
+            <bdi>{name.trim() || me.name}</bdi>
+          </span>{" "}
+          {t("chat.preview")}
+        </p>
+      </form>
+    </Dialog>
   );
 }

@@ -1,139 +1,157 @@
-// What was said, oldest first. Follows the newest while the reader is at the end; otherwise nothing moves, and a button
-// says how much is new.
-import { memo } from "preact/compat";
-import { useLayoutEffect, useRef, useState } from "preact/hooks";
-import { Body } from "./body";
-import { type Entry, crowdLine } from "./state";
-import type { ChatMessage, User } from "./wire";
+// What was said, oldest first, as a log: its rows, how the keyboard moves among them, and the button that leads to the
+// newest.
+//
+// The list stands still while the focus is in a message, the pointer is at its tools or a dialog about it is open:
+// nobody is to hide or ban another than the one they meant.
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
+import { Icon } from "../kit/icon";
+import { Loading } from "../kit/resource";
+import { plural, t } from "../words";
+import { type Room, Row } from "./row";
+import { rowsOf, shownTo } from "./rows";
+import type { ChatEvent, ChatState } from "./state";
+import { useFollowing } from "./use-following";
 
-const SAME_AUTHOR_MS = 2 * 60_000;
-/** Pixels from the end that still count as the end. */
-const AT_END = 40;
+const LONG_PRESS_MS = 500;
+const ROW = "[data-id]";
 
-export interface Acts {
-  reply: (message: ChatMessage) => void;
-  hide: (message: ChatMessage) => void;
-  pause: (user: User) => void;
-  ban: (user: User) => void;
+interface Props {
+  state: ChatState;
+  room: Room;
+  tell: (events: readonly ChatEvent[]) => void;
+  /** Whether a dialog about a message is open. */
+  busy: boolean;
 }
 
-export function List({ entries, me, acts }: { entries: readonly Entry[]; me: User | null; acts: Acts }) {
-  const box = useRef<HTMLDivElement>(null);
-  const following = useRef(true);
-  const read = useRef("");
-  const [unread, setUnread] = useState(0);
-  const shown = entries.filter((entry) => entry.kind !== "message" || entry.visible);
-  const newest = shown.at(-1)?.id ?? "";
+export function List({ state, room, tell, busy }: Props) {
+  const { me, unread } = state;
+  const shown = shownTo(me, state.entries);
+  const { box, content, span, following, held, onScroll, follow, hold } = useFollowing(shown, state.entries, tell);
+  const rows = rowsOf(shown, span, state.firstUnread);
+  const newest = rows.at(-1)?.entry.id;
+  const [active, setActive] = useState<string | null>(null);
+  const overTools = useRef(false);
+  const focusInside = useRef(false);
+  /** The element that had the focus last, and its row. */
+  const lastFocus = useRef<readonly HTMLElement[]>([]);
+  const pointer = useRef("");
+  const press = useRef(0);
+
+  useEffect(() => {
+    // Under a dialog the pointer is somewhere else by the end.
+    overTools.current = false;
+    if (!busy && !focusInside.current) setActive(null);
+    hold(busy || focusInside.current);
+  }, [busy]);
 
   useLayoutEffect(() => {
-    if (following.current) toEnd();
-    else setUnread(shown.length - 1 - shown.findIndex((entry) => entry.id === read.current));
-  }, [newest, shown.length]);
+    // Whoever closed a dialog, or pressed a button that is gone with what it did, goes on where they were.
+    if (!focusInside.current || busy || document.activeElement !== document.body) return;
+    [...lastFocus.current, box.current].find((element) => element?.isConnected)?.focus({ preventScroll: true });
+  });
 
-  function toEnd() {
-    const element = box.current;
-    if (element) element.scrollTop = element.scrollHeight;
-    read.current = newest;
-    setUnread(0);
+  useEffect(() => {
+    // What moved under a resting pointer is not what it points at.
+    if (following) setActive(null);
+  }, [newest]);
+
+  function point(target: EventTarget | null) {
+    const row = target instanceof Element ? target.closest<HTMLElement>(ROW) : null;
+    setActive(row?.dataset.id ?? null);
   }
 
-  function scrolled() {
+  function onKey(event: KeyboardEvent) {
     const element = box.current;
     if (!element) return;
-    following.current = element.scrollHeight - element.scrollTop - element.clientHeight < AT_END;
-    if (following.current) {
-      read.current = newest;
-      setUnread(0);
+    const focused = (event.target as Element).closest<HTMLElement>(ROW);
+    const step = { ArrowUp: -1, ArrowDown: 1 }[event.key];
+    if (event.key === "Escape" && focused) {
+      event.stopPropagation();
+      element.focus();
+    } else if (event.key === "End" && !focused) follow();
+    else if (step) {
+      const all = Array.from(element.querySelectorAll<HTMLElement>(ROW));
+      const edge = element.getBoundingClientRect().bottom;
+      const next = focused ? all[all.indexOf(focused) + step] : all.findLast((row) => row.getBoundingClientRect().top < edge);
+      if (!next) return;
+      event.preventDefault();
+      next.focus();
     }
   }
 
   return (
     <div class="chat-history">
-      <div class="chat-scroll" ref={box} onScroll={scrolled} role="log" aria-label="Chat messages" tabIndex={0}>
-        {shown.length === 0 && <p class="chat-empty">Nobody has said anything yet. Say hello.</p>}
-        {shown.map((entry, index) => (
-          <Row key={entry.id} entry={entry} follows={followsSameAuthor(shown[index - 1], entry)} me={me} acts={acts} />
-        ))}
+      <div
+        class="chat-scroll"
+        ref={box}
+        role="log"
+        // Said by the announcer, which does not speak of every line of a flood.
+        aria-live="off"
+        aria-label={t("chat.messages")}
+        tabIndex={0}
+        onScroll={onScroll}
+        onKeyDown={onKey}
+        onFocusIn={({ target }) => {
+          const row = (target as Element).closest<HTMLElement>(ROW);
+          if (!row) return;
+          // A click with the mouse is no reading; a tap is, and shows the tools.
+          focusInside.current ||= (target as Element).matches(":focus-visible") || press.current > 0;
+          lastFocus.current = [target as HTMLElement, row];
+          point(target);
+          hold(focusInside.current || overTools.current);
+        }}
+        onFocusOut={({ relatedTarget }) => {
+          if (busy || (relatedTarget instanceof Element && box.current?.contains(relatedTarget.closest(ROW)))) return;
+          focusInside.current = false;
+          if (relatedTarget) overTools.current = false;
+          if (!overTools.current) setActive(null);
+          hold(overTools.current);
+        }}
+        onPointerMove={(event) => {
+          const where = `${event.clientX} ${event.clientY}`;
+          // Browsers tell of a move also when it is the page that moved.
+          if (event.pointerType === "touch" || busy || where === pointer.current) return;
+          pointer.current = where;
+          point(event.target);
+          overTools.current = (event.target as Element).closest(".chat-tools") !== null;
+          hold(overTools.current || focusInside.current);
+        }}
+        onPointerLeave={(event) => {
+          if (event.pointerType === "touch" || busy) return;
+          overTools.current = false;
+          point(focusInside.current ? document.activeElement : null);
+          hold(focusInside.current);
+        }}
+        onPointerDown={({ target, pointerType }) => {
+          const row = (target as Element).closest<HTMLElement>(ROW);
+          clearTimeout(press.current);
+          press.current = pointerType === "touch" && row ? window.setTimeout(() => row.focus({ preventScroll: true }), LONG_PRESS_MS) : 0;
+        }}
+        onPointerUp={() => clearTimeout(press.current)}
+        onPointerCancel={() => clearTimeout(press.current)}
+      >
+        <div ref={content} class="chat-content">
+          {rows.length === 0 &&
+            (state.loaded ? <p class="chat-empty">{t(room.readOnly ? "chat.emptyReadOnly" : "chat.empty")}</p> : !state.denied && <Loading />)}
+          {rows.map((row) => (
+            <Row key={row.entry.id} row={row} me={me} active={row.entry.id === active} room={room} />
+          ))}
+        </div>
       </div>
-      {unread > 0 && (
-        <button type="button" class="chat-unread" onClick={toEnd}>
-          {unread} new
+      {!following && (unread > 0 || !held) && (
+        <button
+          type="button"
+          class="chat-unread"
+          onClick={() => {
+            follow();
+            box.current?.focus({ preventScroll: true });
+          }}
+          {...(unread === 0 && { "aria-label": t("chat.toNewest") })}
+        >
+          {unread > 0 && plural("chat.new", unread)}
+          <Icon name="down" />
         </button>
       )}
     </div>
   );
-}
-
-function followsSameAuthor(before: Entry | undefined, entry: Entry): boolean {
-  return (
-    before?.kind === "message" &&
-    entry.kind === "message" &&
-    before.user.id === entry.user.id &&
-    before.user.name === entry.user.name &&
-    entry.quote === null &&
-    entry.at - before.at < SAME_AUTHOR_MS
-  );
-}
-
-const Row = memo(function Row(props: { entry: Entry; follows: boolean; me: User | null; acts: Acts }) {
-  const { entry, follows, me, acts } = props;
-  if (entry.kind === "crowd") return <p class="chat-line">{crowdLine(entry)}</p>;
-  if (entry.kind !== "message") {
-    return (
-      <div class="chat-line" data-kind={entry.kind}>
-        <Body html={entry.body} />
-      </div>
-    );
-  }
-  const { user, quote } = entry;
-  return (
-    <article class="chat-message" data-follows={follows} data-mentions={mentions(entry.body, me)}>
-      {quote && (
-        <p class="chat-quote">
-          <b>{quote.name}</b> {quote.text}
-        </p>
-      )}
-      {!follows && (
-        <span class="chat-name" data-color={user.color} title={new Date(entry.at).toLocaleTimeString()}>
-          {user.name}
-          {user.moderator && <span class="chat-badge">{user.bot ? "bot" : "mod"}</span>}
-        </span>
-      )}{" "}
-      <div class="chat-body">
-        <Body html={entry.body} />
-      </div>
-      <Tools message={entry} me={me} acts={acts} />
-    </article>
-  );
-});
-
-function Tools({ message, me, acts }: { message: ChatMessage; me: User | null; acts: Acts }) {
-  const moderate = me?.moderator && message.user.id !== me.id;
-  const name = message.user.name;
-  return (
-    <div class="chat-tools">
-      <button type="button" onClick={() => acts.reply(message)} aria-label={`Reply to ${name}`}>
-        Reply
-      </button>
-      {me?.moderator && (
-        <button type="button" onClick={() => acts.hide(message)} aria-label={`Hide this message of ${name}`}>
-          Hide
-        </button>
-      )}
-      {moderate && (
-        <>
-          <button type="button" onClick={() => acts.pause(message.user)} aria-label={`Pause ${name} for 10 minutes`}>
-            Pause
-          </button>
-          <button type="button" onClick={() => acts.ban(message.user)} aria-label={`Ban ${name}`}>
-            Ban
-          </button>
-        </>
-      )}
-    </div>
-  );
-}
-
-function mentions(body: string, me: User | null): boolean {
-  return me !== null && me.name !== "" && body.toLowerCase().includes(`@${me.name.toLowerCase()}`);
 }

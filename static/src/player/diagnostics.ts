@@ -1,5 +1,6 @@
 // `window.owncast.player`: how playback goes, for benchmarks, tests and people with a console. Read-only.
-import type { Playback, PlaybackState } from "./playback";
+import type { Playback } from "./playback";
+import type { PlaybackState } from "./snapshot";
 
 export interface PlayerDiagnostics {
   /** Seconds behind the newest media; null when unknown. */

@@ -1,4 +1,5 @@
 // What the player asks of whatever brings media into the <video> element. Two exist: hls.js, and the browser itself.
+import type { LatencyMode } from "./latency-mode";
 
 export interface Quality {
   /** The engine's own number for `select`. */
@@ -21,6 +22,8 @@ export interface EngineEvents {
 }
 
 export interface Engine {
+  /** What it is, for people who want to know: "hls.js 1.7.4". */
+  readonly name: string;
   load(url: string): void;
   /** Tries to go on after a "media" trouble without a new source. False when it cannot. */
   repair(): boolean;
@@ -31,12 +34,15 @@ export interface Engine {
   /** The quality that was asked for; -1 is automatic. */
   selected(): number;
   select(id: number): void;
+  setMode(mode: LatencyMode): void;
   /** Seconds that playback is behind the newest media; null when unknown. */
   latency(): number | null;
-  /** Where, in seconds of the video's clock, live playback belongs now; null when unknown. */
-  livePosition(): number | null;
-  /** From how many seconds of latency on the viewer counts as behind, beyond what the engine catches up with. */
-  behindAfter(): number;
+  /** Seconds behind it that the stream asks for; null when unknown, and where the engine keeps its distance by itself. */
+  base(): number | null;
+  /** Where, in seconds of the video's clock, playback is that far behind the newest media now; null when unknown. */
+  positionAt(latency: number | null): number | null;
+  /** From how many seconds of latency on the viewer counts as behind, if playback belongs `target` seconds behind. */
+  behindAfter(target: number | null): number;
   lowLatency(): boolean;
   /** How often playback ran dry. */
   stalls(): number;

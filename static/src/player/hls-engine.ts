@@ -1,19 +1,24 @@
 // The engine that plays nearly everywhere: hls.js over Media Source Extensions, in low latency mode.
-// It decides nothing about retries beyond hls.js's own; what hls.js calls fatal is handed on.
-import Hls, { type ErrorData, type Level } from "hls.js";
-import { SESSION_HEADER, sessionFields } from "../api";
+// It decides nothing about retries beyond hls.js's own; what hls.js calls fatal is handed on. Nor does it keep the
+// distance from the live edge: it says where playback is and where the stream wants it, and `live-edge` does the rest.
+import Hls, { type ErrorData, type HlsConfig, type Level, type PlaylistLoaderContext } from "hls.js";
+import { bitrate } from "../format";
+import { takeEarly } from "./early-playlist";
 import { AUTOMATIC, type Engine, type EngineEvents, type Quality, type Trouble } from "./engine";
+import { type LatencyMode, MANNERS } from "./latency-mode";
+import { recallBandwidth } from "./preferences";
+import { SESSION_HEADER, sessionFields } from "./session";
 
 const OPTIONS = {
-  lowLatencyMode: true,
-  // At 1 the delay of the start is never made up for; hls.js approaches this smoothly and only near the edge.
-  maxLiveSyncPlaybackRate: 1.5,
+  // Both are done in `live-edge`: hls.js's own catching up goes by steps of a twentieth, which can be heard.
+  maxLiveSyncPlaybackRate: 1,
+  liveSyncOnStallIncrease: 0,
   testBandwidth: false,
   backBufferLength: 30,
   enableWorker: false,
 } as const;
 
-/** hls.js speeds playback up within this many target latencies of the edge; beyond it the viewer chose to be behind. */
+/** Within so many target latencies of the edge it is worth catching up; beyond, the viewer chose to be behind. */
 const CATCH_UP_LATENCIES = 2;
 const DEFAULT_BEHIND_SECONDS = 12;
 
@@ -27,16 +32,61 @@ export function isSupported(): boolean {
   return Hls.isSupported();
 }
 
+type PlaylistLoader = InstanceType<NonNullable<HlsConfig["pLoader"]>>;
+type Load = PlaylistLoader["load"];
+const Loader = Hls.DefaultConfig.loader as unknown as new (config: HlsConfig) => PlaylistLoader;
+
+/** hls.js's loader, which takes the multivariant playlist from whoever has asked for it already. */
+class EarlyLoader extends Loader {
+  private gone = false;
+
+  override load(...asked: Parameters<Load>): void {
+    const [context, , callbacks] = asked;
+    const early = context.type === ("manifest" as PlaylistLoaderContext["type"]) ? takeEarly(context.url) : null;
+    if (!early) return super.load(...asked);
+    const { loading } = this.stats;
+    const start = performance.now();
+    early.then(
+      (data) => {
+        if (this.gone) return;
+        Object.assign(loading, { start, first: start, end: performance.now() });
+        callbacks.onSuccess({ url: context.url, data, code: 200 }, this.stats, context, null);
+      },
+      () => this.gone || super.load(...asked),
+    );
+  }
+
+  override abort(): void {
+    this.gone = true;
+    super.abort();
+  }
+
+  override destroy(): void {
+    this.gone = true;
+    super.destroy();
+  }
+}
+
 export class HlsEngine implements Engine {
+  readonly name = `hls.js ${Hls.version}`;
   private readonly hls: Hls;
+  private share = 1;
   private stallCount = 0;
   private download = 0;
 
-  constructor(video: HTMLVideoElement, events: EngineEvents) {
+  constructor(
+    private readonly video: HTMLVideoElement,
+    events: EngineEvents,
+    mode: LatencyMode,
+  ) {
+    const bandwidth = recallBandwidth();
     this.hls = new Hls({
       ...OPTIONS,
+      ...(bandwidth && { abrEwmaDefaultEstimate: bandwidth }),
+      pLoader: EarlyLoader,
       xhrSetup: (request) => request.setRequestHeader(SESSION_HEADER, sessionFields),
     });
+    this.setMode(mode);
     this.hls.on(Hls.Events.MANIFEST_PARSED, () => events.qualities());
     this.hls.on(Hls.Events.LEVEL_SWITCHED, () => events.qualities());
     this.hls.on(Hls.Events.FRAG_BUFFERED, (_event, { stats }) => {
@@ -50,7 +100,7 @@ export class HlsEngine implements Engine {
   }
 
   load(url: string): void {
-    this.hls.loadSource(url);
+    this.hls.loadSource(new URL(url, location.href).href);
   }
 
   repair(): boolean {
@@ -63,7 +113,12 @@ export class HlsEngine implements Engine {
   }
 
   qualities(): readonly Quality[] {
-    return this.hls.levels.map((level, id) => ({ id, height: level.height, label: labelOf(level) }));
+    const labels = this.hls.levels.map(labelOf);
+    return this.hls.levels.map((level, id) => {
+      const label = labels[id] ?? "";
+      const alone = labels.indexOf(label) === labels.lastIndexOf(label);
+      return { id, height: level.height, label: alone ? label : `${label} · ${bitrate(level.bitrate / 1_000)}` };
+    });
   }
 
   playing(): number {
@@ -79,16 +134,30 @@ export class HlsEngine implements Engine {
     this.hls.loadLevel = id;
   }
 
+  setMode(mode: LatencyMode): void {
+    this.hls.lowLatencyMode = MANNERS[mode].lowLatency;
+    this.share = MANNERS[mode].share;
+  }
+
   latency(): number | null {
-    return this.hls.latestLevelDetails?.live ? this.hls.latency : null;
+    // Not hls.latency, which is of the last time that the position was told, and after a seek that was another one.
+    const details = this.hls.latestLevelDetails;
+    return details?.live ? Math.max(0, details.edge + details.age - this.video.currentTime) : null;
   }
 
-  livePosition(): number | null {
-    return this.hls.liveSyncPosition;
-  }
-
-  behindAfter(): number {
+  base(): number | null {
     const target = this.hls.targetLatency;
+    return target === null ? null : target * (this.lowLatency() ? this.share : 1);
+  }
+
+  positionAt(latency: number | null): number | null {
+    const { liveSyncPosition, targetLatency, latestLevelDetails: details } = this.hls;
+    if (liveSyncPosition === null || targetLatency === null || !details) return null;
+    const part = (this.lowLatency() && details.partTarget) || details.targetduration;
+    return Math.min(liveSyncPosition + targetLatency - (latency ?? targetLatency), details.edge - part);
+  }
+
+  behindAfter(target: number | null): number {
     const details = this.hls.latestLevelDetails;
     return target === null || !details ? DEFAULT_BEHIND_SECONDS : target * CATCH_UP_LATENCIES + details.targetduration;
   }
@@ -115,7 +184,7 @@ function troubleOf(data: ErrorData): Trouble {
 function labelOf(level: Level): string {
   const rate = Math.round(level.frameRate);
   const size = level.height ? `${level.height}p${rate > 30 ? rate : ""}` : "";
-  const bits = level.bitrate >= 1e6 ? `${(level.bitrate / 1e6).toFixed(1)} Mb/s` : `${Math.round(level.bitrate / 1e3)} kb/s`;
+  const bits = bitrate(level.bitrate / 1_000);
   // NAME is the owner's word for the variant; it often repeats the height.
   const name = level.name && !level.name.includes(String(level.height || bits)) ? level.name : "";
   return [name, size].filter(Boolean).join(" · ") || bits;

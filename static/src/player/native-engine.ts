@@ -1,5 +1,6 @@
 // The engine for browsers without Media Source Extensions (older iPhones): the browser plays the playlist itself.
 // It chooses the quality by itself and tells little, so most answers here are estimates or nothing.
+import { t } from "../words";
 import { AUTOMATIC, type Engine, type EngineEvents, type Quality, type Trouble } from "./engine";
 
 /** How far from the end of what can be sought a native player starts: three segments of two seconds. */
@@ -11,6 +12,7 @@ export function isSupported(video: HTMLVideoElement): boolean {
 }
 
 export class NativeEngine implements Engine {
+  readonly name = t("stats.native");
   private readonly listening = new AbortController();
   private stallCount = 0;
 
@@ -52,12 +54,18 @@ export class NativeEngine implements Engine {
 
   select(): void {}
 
+  setMode(): void {}
+
   latency(): number | null {
     const { seekable } = this.video;
     return seekable.length ? Math.max(0, seekable.end(seekable.length - 1) - this.video.currentTime) : null;
   }
 
-  livePosition(): number | null {
+  base(): null {
+    return null;
+  }
+
+  positionAt(): number | null {
     const { seekable } = this.video;
     if (!seekable.length) return null;
     const last = seekable.length - 1;

@@ -1,14 +1,25 @@
 // The life of one <video> element through shows, breaks and failures: when a source is loaded, tried again, given up.
-// It owns the engine and the element's state; it draws nothing. How media gets into the element is the engine's.
+// It owns the engine and the element's state; it draws nothing. How media gets into the element is the engine's, how
+// far behind the broadcast it plays is `live-edge`'s.
+import { t } from "../words";
 import { Backoff } from "./backoff";
-import type { Engine, EngineEvents, Quality, Trouble } from "./engine";
+import type { Engine, Trouble } from "./engine";
+import { makeEngine, prepareEngine } from "./engines";
+import { type LatencyMode, recallLatencyMode, rememberLatencyMode } from "./latency-mode";
+import { LiveEdge } from "./live-edge";
 import { recallLoudness, rememberLoudness } from "./preferences";
+import type { PlaybackState, Snapshot } from "./snapshot";
 
 const TICK_MS = 1_000;
-/** Playback that should run but stands still this long is loaded anew. */
+/** Playback that should run but stands still this long is lost: the viewer is told; and later it is loaded anew. */
+const LOST_TICKS = 4;
 const STUCK_TICKS = 12;
 /** This much uninterrupted playback makes earlier failures forgotten. */
 const SOUND_TICKS = 5;
+/** What sound comes back with that was turned down to nothing. */
+const AUDIBLE = 0.5;
+/** A clock that jumps this far between two looks at it has slept in between. */
+const SLEPT_MS = 20_000;
 /** A second media failure within this time is not repaired again but loaded anew. */
 const REPAIR_AGAIN_MS = 10_000;
 /** How long the rest of an ended show may still play from the buffer. */
@@ -18,36 +29,18 @@ const OLDEST_MARGIN_SECONDS = 2;
 /** After the end, how long the status may still call the same show live before it is tried again. */
 const ENDED_TICKS = 8;
 const REFRESH_ON = [
-  "loadeddata", "playing", "pause", "waiting", "seeking", "seeked", "canplay", "volumechange", "ratechange", "resize",
+  "loadeddata", "playing", "pause", "waiting", "seeking", "seeked", "canplay", "volumechange", "resize",
 ] as const;
 
-/** idle: nothing to play; ended: played to its end; retrying and failed come with a sentence. */
-export type PlaybackState = "idle" | "starting" | "playing" | "paused" | "buffering" | "ended" | "retrying" | "failed";
-
-export interface Snapshot {
-  state: PlaybackState;
-  /** What went wrong, for the viewer; "" when all is well. */
-  sentence: string;
-  hasFrame: boolean;
-  audioOnly: boolean;
-  volume: number;
-  muted: boolean;
-  /** The browser allowed playback only without sound. */
-  mutedByBrowser: boolean;
-  /** The browser allowed no playback before a click. */
-  needsClick: boolean;
-  qualities: readonly Quality[];
-  quality: number;
-  selectedQuality: number;
-  /** Seconds. */
-  latency: number | null;
-  behind: boolean;
-}
+type Phase = "idle" | "loaded" | "ended" | "retrying" | "failed";
 
 export class Playback {
   private engine: Engine | null = null;
+  private readonly edge: LiveEdge;
+  private mode = recallLatencyMode();
+  private native = false;
   private show: string | null = null;
-  private phase: "idle" | "loaded" | "ended" | "retrying" | "failed" = "idle";
+  private phase: Phase = "idle";
   private sentence = "";
   private wanted = true;
   private hasFrame = false;
@@ -59,6 +52,7 @@ export class Playback {
   private repairedAt = Number.NEGATIVE_INFINITY;
   private generation = 0;
   private lastPosition = 0;
+  private lastLook = Date.now();
   private stillTicks = 0;
   private soundTicks = 0;
   private earlierStalls = 0;
@@ -68,6 +62,7 @@ export class Playback {
     private readonly video: HTMLVideoElement,
     private readonly url: string,
   ) {
+    this.edge = new LiveEdge(video, this.mode);
     Object.assign(video, recallLoudness());
   }
 
@@ -75,12 +70,15 @@ export class Playback {
   run(): () => void {
     const listening = new AbortController();
     const { signal } = listening;
-    // Fetched while the status is still on its way, or long before the show; a failure is met again when it is needed.
-    if (hasMediaSource()) loadHlsEngine().catch(() => undefined);
+    prepareEngine();
     for (const name of REFRESH_ON) this.video.addEventListener(name, () => this.refresh(), { signal });
     this.video.addEventListener("loadeddata", () => this.onFrame(), { signal });
+    this.video.addEventListener("timeupdate", () => this.keepUp(), { signal });
     this.video.addEventListener("waiting", () => this.finishTimer && this.onEnded(), { signal });
     this.video.addEventListener("ended", () => this.onEnded(), { signal });
+    window.addEventListener("online", () => this.onNetwork(), { signal });
+    // A page out of the back-forward cache has lost its connections.
+    window.addEventListener("pageshow", ({ persisted }) => persisted && this.reload(), { signal });
     const timer = setInterval(() => this.tick(), TICK_MS);
     return () => {
       listening.abort();
@@ -114,7 +112,7 @@ export class Playback {
   play(): void {
     this.wanted = true;
     if (this.phase === "loaded") void this.start();
-    else if (this.show !== null) void this.load();
+    else this.reload();
   }
 
   pause(): void {
@@ -128,8 +126,7 @@ export class Playback {
   }
 
   goLive(): void {
-    const position = this.engine?.livePosition() ?? null;
-    if (position !== null) this.video.currentTime = position;
+    if (this.engine) this.edge.goLive(this.engine);
     this.play();
   }
 
@@ -137,8 +134,9 @@ export class Playback {
   seek(seconds: number): void {
     const { seekable, currentTime } = this.video;
     if (!this.engine || !seekable.length) return;
-    const newest = this.engine.livePosition() ?? seekable.end(seekable.length - 1);
+    const newest = this.engine.positionAt(this.edge.target(this.engine)) ?? seekable.end(seekable.length - 1);
     const oldest = Math.min(seekable.start(0) + OLDEST_MARGIN_SECONDS, currentTime);
+    if (seconds < 0) this.edge.chosen = true;
     this.video.currentTime = Math.max(oldest, Math.min(currentTime + seconds, Math.max(newest, currentTime)));
   }
 
@@ -154,13 +152,44 @@ export class Playback {
     this.refresh();
   }
 
+  /** Off, or on so that it can be heard. */
+  toggleMuted(): void {
+    if (this.video.volume === 0) this.setVolume(AUDIBLE);
+    else this.setMuted(!this.video.muted);
+  }
+
   selectQuality(id: number): void {
     this.engine?.select(id);
     this.refresh();
   }
 
+  selectMode(mode: LatencyMode): void {
+    this.mode = mode;
+    rememberLatencyMode(mode);
+    this.edge.setMode(mode);
+    this.engine?.setMode(mode);
+    if (this.engine && this.hasFrame && !this.video.paused) this.edge.goLive(this.engine);
+    this.refresh();
+  }
+
+  /** Plays with the browser's own player, as it must for AirPlay, or with hls.js again. */
+  setNative(native: boolean): void {
+    if (native === this.native) return;
+    this.native = native;
+    this.reload();
+  }
+
   lowLatency(): boolean {
     return this.engine?.lowLatency() ?? false;
+  }
+
+  /** Seconds behind the newest media where playback belongs; null when unknown. */
+  target(): number | null {
+    return this.engine && this.edge.target(this.engine);
+  }
+
+  engineName(): string {
+    return this.engine?.name ?? "";
   }
 
   /** How often playback ran dry since the page was opened. */
@@ -188,6 +217,7 @@ export class Playback {
       state: this.state(),
       sentence: this.sentence,
       hasFrame: this.hasFrame,
+      lost: this.phase === "loaded" && (this.stillTicks >= LOST_TICKS || this.retryTimer !== 0),
       audioOnly: this.hasFrame && video.videoWidth === 0,
       volume: video.volume,
       muted: video.muted,
@@ -196,8 +226,9 @@ export class Playback {
       qualities: engine?.qualities() ?? [],
       quality: engine?.playing() ?? -1,
       selectedQuality: engine?.selected() ?? -1,
+      mode: this.mode,
       latency,
-      behind: engine !== null && latency !== null && this.hasFrame && latency > engine.behindAfter(),
+      behind: engine !== null && latency !== null && this.hasFrame && latency > this.edge.behindAfter(engine),
     };
   }
 
@@ -208,13 +239,18 @@ export class Playback {
     return this.video.readyState < HTMLMediaElement.HAVE_FUTURE_DATA ? "buffering" : "playing";
   }
 
+  private reload(): void {
+    if (this.show !== null) void this.load();
+  }
+
   private async load(): Promise<void> {
     this.unload("loaded");
     const generation = this.generation;
-    const engine = await makeEngine(this.video, {
+    const events = {
       qualities: () => generation === this.generation && this.refresh(),
-      trouble: (trouble) => generation === this.generation && this.onTrouble(trouble),
-    });
+      trouble: (trouble: Trouble) => generation === this.generation && this.onTrouble(trouble),
+    };
+    const engine = await makeEngine(this.video, events, { mode: this.mode, native: this.native });
     if (generation !== this.generation) {
       if (typeof engine !== "string") engine.destroy();
       return;
@@ -224,15 +260,17 @@ export class Playback {
       return;
     }
     this.engine = engine;
+    this.edge.reset();
     engine.load(this.url);
     this.refresh();
     if (this.wanted) void this.start();
   }
 
-  private unload(phase: "idle" | "loaded" | "ended" | "retrying" | "failed"): void {
+  private unload(phase: Phase): void {
     this.generation += 1;
     clearTimeout(this.retryTimer);
     clearTimeout(this.finishTimer);
+    this.retryTimer = 0;
     this.finishTimer = 0;
     this.earlierStalls += this.engine?.stalls() ?? 0;
     this.engine?.destroy();
@@ -277,7 +315,7 @@ export class Playback {
     if (this.show === null) {
       this.unload("idle");
     } else if (trouble.kind === "unsupported") {
-      this.fail("This browser cannot play the format of this stream. Another browser, or a player such as VLC, may.");
+      this.fail(t("player.format"));
     } else if (trouble.kind === "media" && performance.now() - this.repairedAt > REPAIR_AGAIN_MS && this.engine?.repair()) {
       this.repairedAt = performance.now();
       if (this.wanted) void this.start();
@@ -286,9 +324,14 @@ export class Playback {
     }
   }
 
+  /** The network is back, or is another one: what failed is tried at once. */
+  private onNetwork(): void {
+    if (this.phase === "retrying" || this.retryTimer || this.stillTicks > 0) this.reload();
+  }
+
   private retry(): void {
     const pause = this.backoff.next();
-    if (this.backoff.worthTelling) this.sentence = "The video is not arriving. It starts again by itself as soon as it can.";
+    if (this.backoff.worthTelling) this.sentence = t("player.retrying");
     this.unload(this.backoff.worthTelling ? "retrying" : "loaded");
     this.retryTimer = window.setTimeout(() => void this.load(), pause);
   }
@@ -298,11 +341,30 @@ export class Playback {
     this.unload("failed");
   }
 
+  private keepUp(): void {
+    if (!this.wakeUp() && this.engine && this.hasFrame) this.edge.follow(this.engine, this.bufferedAhead(), performance.now());
+  }
+
+  /** After a sleep, what is known of the show is long past, and connections are dead: it is loaded anew. */
+  private wakeUp(): boolean {
+    const now = Date.now();
+    const slept = now - this.lastLook > SLEPT_MS && !document.hidden;
+    this.lastLook = now;
+    if (!slept || !this.shouldMove() || this.edge.chosen || !this.snapshot().behind) return false;
+    void this.load();
+    return true;
+  }
+
+  private shouldMove(): boolean {
+    return this.phase === "loaded" && this.engine !== null && !this.video.paused && !document.hidden;
+  }
+
   private tick(): void {
+    if (this.wakeUp()) return;
     const { currentTime } = this.video;
     const moved = currentTime !== this.lastPosition;
     this.lastPosition = currentTime;
-    const shouldMove = this.phase === "loaded" && this.engine !== null && !this.video.paused && !document.hidden;
+    const shouldMove = this.shouldMove();
     this.stillTicks = moved || !(shouldMove || this.phase === "ended") ? 0 : this.stillTicks + 1;
     this.soundTicks = moved && shouldMove ? this.soundTicks + 1 : 0;
     if (this.soundTicks >= SOUND_TICKS) this.backoff.reset();
@@ -315,28 +377,4 @@ export class Playback {
     const snapshot = this.snapshot();
     for (const listener of this.listeners) listener(snapshot);
   }
-}
-
-function hasMediaSource(): boolean {
-  return "MediaSource" in window || "ManagedMediaSource" in window;
-}
-
-function loadHlsEngine(): Promise<typeof import("./hls-engine")> {
-  return import("./hls-engine");
-}
-
-/** An engine for this browser, or the sentence that says why there is none. */
-async function makeEngine(video: HTMLVideoElement, events: EngineEvents): Promise<Engine | string> {
-  // canPlayType says "maybe" to HLS in new Chromium, which then plays without low latency: hls.js goes first.
-  if (hasMediaSource()) {
-    try {
-      const { HlsEngine, isSupported } = await loadHlsEngine();
-      if (isSupported()) return new HlsEngine(video, events);
-    } catch {
-      return "The player could not be loaded. Check the connection and try again.";
-    }
-  }
-  const { NativeEngine, isSupported } = await import("./native-engine");
-  if (isSupported(video)) return new NativeEngine(video, events);
-  return "This browser cannot play live video. A newer one, or a player such as VLC, can.";
 }

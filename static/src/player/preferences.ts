@@ -1,6 +1,9 @@
-// What the player remembers between visits: the volume, and whether it was muted.
+// What the player remembers between visits, as far as the browser lets it: the volume, where its keys work, and how fast
+// the connection was.
 
-const KEY = "owncast.volume";
+const VOLUME = "owncast.volume";
+const KEYS_IN_PLAYER = "owncast.keysInPlayer";
+const BANDWIDTH = "owncast.bandwidth";
 
 export interface Loudness {
   /** 0 to 1. */
@@ -8,21 +11,47 @@ export interface Loudness {
   muted: boolean;
 }
 
-export function recallLoudness(): Loudness {
+/** What was remembered under `key`; undefined when nothing was, or storage is denied. */
+export function recall(key: string): unknown {
   try {
-    const stored = JSON.parse(localStorage.getItem(KEY) ?? "") as Partial<Loudness>;
-    const volume = typeof stored.volume === "number" && stored.volume >= 0 && stored.volume <= 1 ? stored.volume : 1;
-    return { volume, muted: stored.muted === true };
+    return JSON.parse(localStorage.getItem(key) ?? "null") ?? undefined;
   } catch {
-    // Nothing stored, something unreadable, or storage is denied.
-    return { volume: 1, muted: false };
+    return undefined;
   }
 }
 
-export function rememberLoudness(loudness: Loudness): void {
+export function remember(key: string, value: unknown): void {
   try {
-    localStorage.setItem(KEY, JSON.stringify(loudness));
+    localStorage.setItem(key, JSON.stringify(value));
   } catch {
-    // Storage is denied or full; the volume lasts for this visit.
+    // Storage is denied or full; it lasts for this visit.
   }
+}
+
+export function recallLoudness(): Loudness {
+  const { volume, muted } = Object(recall(VOLUME)) as Record<keyof Loudness, unknown>;
+  return { volume: typeof volume === "number" && volume >= 0 && volume <= 1 ? volume : 1, muted: muted === true };
+}
+
+export function rememberLoudness(loudness: Loudness): void {
+  remember(VOLUME, loudness);
+}
+
+/** bit/s of the last visit, by which the first quality is chosen; undefined when unknown. */
+export function recallBandwidth(): number | undefined {
+  const stored = recall(BANDWIDTH);
+  return typeof stored === "number" && stored > 0 && Number.isFinite(stored) ? stored : undefined;
+}
+
+export function rememberBandwidth(bitsPerSecond: number): void {
+  remember(BANDWIDTH, bitsPerSecond);
+}
+
+/** Whether the player's keys work on the whole page: not for those whose aids press keys of their own (WCAG 2.2, 2.1.4). */
+export function recallKeysEverywhere(): boolean {
+  return recall(KEYS_IN_PLAYER) !== true;
+}
+
+export function rememberKeysEverywhere(everywhere: boolean): void {
+  remember(KEYS_IN_PLAYER, !everywhere);
 }

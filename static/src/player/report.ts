@@ -1,8 +1,21 @@
 // What the player tells the server of its playback every half minute, for the owner's stream health. It changes nothing.
-import { sendReport } from "../api";
 import type { Playback } from "./playback";
+import { rememberBandwidth } from "./preferences";
+import { ask } from "./session";
 
 const REPORT_MS = 30_000;
+
+/** What the player has seen since the last report. */
+interface Report {
+  /** kbit/s */
+  bandwidth: number;
+  /** Seconds. */
+  latency: number;
+  errors: number;
+  /** Seconds that a segment took. */
+  downloadDuration: number;
+  qualityVariantChanges: number;
+}
 
 /** Reports while something plays, until the returned function is called. */
 export function reportPlayback(playback: Playback): () => void {
@@ -18,7 +31,8 @@ export function reportPlayback(playback: Playback): () => void {
     const troubled = playback.stalls() > stalls;
     if (state !== "playing" && state !== "buffering" && !troubled) return;
     const { bandwidth, download } = playback.throughput();
-    void sendReport({
+    if (bandwidth > 0) rememberBandwidth(bandwidth * 1_000);
+    send({
       bandwidth,
       latency: latency ?? 0,
       errors: playback.stalls() - stalls,
@@ -32,4 +46,10 @@ export function reportPlayback(playback: Playback): () => void {
     clearInterval(timer);
     unsubscribe();
   };
+}
+
+/** Losing one is no matter. */
+function send(report: Report): void {
+  const headers = { "Content-Type": "application/json" };
+  ask("/api/metrics/playback", { method: "POST", headers, body: JSON.stringify(report) }).catch(() => undefined);
 }

@@ -1,0 +1,68 @@
+// What the dashboard says of a server, and what it calls players.
+import { expect, test } from "vitest";
+import { type Known, needsOf, troublesOf } from "../src/admin/now/needs";
+import { playerName } from "../src/admin/now/player-name";
+
+const NOW = Date.parse("2026-03-04T12:00:00Z");
+const HEALTH = { healthy: true, healthPercentage: 100, message: "", representation: 100, players: 14, slow: 0, failing: 0, late: 0, lowestBitrate: 700, latency: 2 };
+
+function known(changes: object = {}): Known {
+  const status = { online: false, broadcaster: null, health: null };
+  const config = { streamKeys: [{ key: "a long stream key" }], yp: { instanceUrl: "https://tea.example" }, videoCodec: "auto" };
+  const rest = { encoders: { inUse: "libx264" }, backups: [{ time: "2026-03-04T11:00:00Z" }], disk: 50, warnings: [], logsSeen: 0, now: NOW };
+  return { status, config, ...rest, ...changes } as unknown as Known;
+}
+
+const keys = (changes: object) => needsOf(known(changes)).map((need) => need.key);
+const line = (time: string) => ({ time, level: "warning", message: "tea is cold" });
+const live = (keyframeInterval: number) => ({ online: true, health: null, broadcaster: { streamDetails: { keyframeInterval } } });
+
+test("nothing is asked of an owner without need", () => {
+  expect(keys({})).toEqual([]);
+  expect(keys({ backups: null, disk: null, encoders: null })).toEqual([]);
+  expect(keys({ status: live(2) })).toEqual([]);
+});
+
+test("each fault has its sentence", () => {
+  expect(keys({ status: live(8.3) })).toEqual(["keyframes"]);
+  expect(keys({ status: { online: true, broadcaster: null, health: null } })).toEqual(["away"]);
+  expect(keys({ disk: 91 })).toEqual(["disk"]);
+  expect(keys({ encoders: { inUse: "" } })).toEqual(["encoder"]);
+  expect(keys({ backups: [] })).toEqual(["backup"]);
+  expect(keys({ backups: [{ time: "2026-03-03T11:59:00Z" }] })).toEqual(["backup"]);
+});
+
+test("of warnings only those count that are new and not seen", () => {
+  const warnings = [line("2026-03-02T12:00:00Z"), line("2026-03-04T10:00:00Z"), line("2026-03-04T11:00:00Z")];
+  expect(needsOf(known({ warnings })).map((need) => need.key)).toEqual(["logs"]);
+  expect(keys({ warnings, logsSeen: Date.parse("2026-03-04T11:00:00Z") })).toEqual([]);
+});
+
+test("what viewers notice comes first, what can wait last", () => {
+  const config = { streamKeys: [{ key: "short" }], yp: { instanceUrl: "" }, videoCodec: "h264_nvenc" };
+  expect(keys({ config, disk: 99 })).toEqual(["disk", "codec", "key", "address"]);
+});
+
+test("troubles of players are told apart", () => {
+  expect(troublesOf(HEALTH)).toEqual([]);
+  const found = troublesOf({ ...HEALTH, healthy: false, slow: 2, late: 1 });
+  expect(found.map(({ key, kind, leads }) => [key, kind, leads])).toEqual([
+    ["slow", "bad", "/video"],
+    ["late", "bad", "/video"],
+  ]);
+});
+
+test("players have names that people know", () => {
+  const windows = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/130.0.0.0 Safari/537.36";
+  expect(playerName(`${windows} Edg/130.0`)).toEqual({ program: "Edge", system: "Windows" });
+  expect(playerName(windows)).toEqual({ program: "Chrome", system: "Windows" });
+  expect(playerName("Mozilla/5.0 (iPhone; CPU iPhone OS 17_0 like Mac OS X) AppleWebKit/605.1.15 Version/17.0 Mobile/15E148 Safari/604.1")).toEqual({
+    program: "Safari",
+    system: "iOS",
+  });
+  expect(playerName("VLC/3.0.20 LibVLC/3.0.20")).toEqual({ program: "VLC", system: "" });
+  expect(playerName("Lavf/60.3.100")).toEqual({ program: "ffmpeg", system: "" });
+  expect(playerName("my radio")).toEqual({ program: "my radio", system: "" });
+  expect(playerName("x".repeat(100)).program).toHaveLength(61);
+  expect(playerName("")).toEqual({ program: "", system: "" });
+});
