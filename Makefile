@@ -21,10 +21,14 @@ else
 INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 endif
 
-PAGE_SOURCES := $(shell find static -name node_modules -prune -o -name dist -prune -o -type f -print 2>/dev/null)
+# The pages' types are made from the description of the API, which the code writes.
+API := static/openapi.json
+API_SOURCES := $(shell find web owncast_py -name '*.py' 2>/dev/null)
+MADE := $(API) static/src/api/schema.d.ts
+PAGE_SOURCES := $(filter-out $(MADE),$(shell find static -name node_modules -prune -o -name dist -prune -o -type f -print 2>/dev/null))
 PAGES := $(if $(wildcard static/package.json),static/dist/index.html)
 
-.PHONY: help run setup test check bench lock clean
+.PHONY: help run setup test check bench screenshots lock clean
 
 help:
 	@echo 'make run    set up and start the server (ARGS="--http-port 9000" passes options)'
@@ -32,6 +36,7 @@ help:
 	@echo 'make setup  set up only; the command is then .venv/bin/owncast-py'
 	@echo 'make check  formatting, lint, types, import rules'
 	@echo 'make bench  the benchmarks'
+	@echo 'make screenshots  pictures of every page, into docs/images'
 	@echo 'make lock   write the lock files anew (needs uv)'
 	@echo 'make clean  remove everything that was made, except the data directory'
 
@@ -43,7 +48,7 @@ setup: $(STAMPS)/package $(PAGES)
 test: setup $(STAMPS)/dev
 	@tests/install-tools.sh
 	$(if $(PAGES),cd static && npm run --silent test)
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile $(ARGS)
 
 check: $(STAMPS)/package $(STAMPS)/dev
 	$(BIN)/ruff format --check .
@@ -54,6 +59,10 @@ check: $(STAMPS)/package $(STAMPS)/dev
 bench: setup $(STAMPS)/dev
 	@bench/install-tools.sh
 	$(BIN)/python bench/run.py $(ARGS)
+
+screenshots: setup $(STAMPS)/dev
+	@tests/install-tools.sh
+	$(BIN)/python docs/screenshots.py
 
 $(STAMPS)/venv:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
@@ -75,9 +84,18 @@ $(STAMPS)/dev: requirements-dev.lock $(STAMPS)/lock
 	$(INSTALL) --require-hashes -r requirements-dev.lock
 	@touch $@
 
+# Written only when it says something else, so that the pages are not built anew for nothing.
+$(STAMPS)/api: $(API_SOURCES) $(STAMPS)/package
+	@$(BIN)/owncast-py openapi > $(API).new
+	@if cmp -s $(API).new $(API); then rm $(API).new; else mv $(API).new $(API); fi
+	@touch $@
+
+$(API): $(STAMPS)/api
+	@test -e $@ || { rm $<; $(MAKE) --no-print-directory $<; }
+
 # Vite writes index.html last and every time, so it is as old as the whole build.
 ifneq ($(PAGES),)
-$(PAGES): $(PAGE_SOURCES)
+$(PAGES): $(PAGE_SOURCES) $(API)
 	@command -v npm >/dev/null || { echo 'The pages need node and npm: install them, then run make again.' >&2; exit 1; }
 	cd static && { [ node_modules/.package-lock.json -nt package-lock.json ] || npm ci --no-audit --no-fund; }
 	cd static && npm run --silent build
@@ -92,6 +110,6 @@ lock:
 	$(UV_COMPILE) --group dev pyproject.toml -o requirements-dev.lock
 
 clean:
-	rm -rf $(VENV) static/node_modules static/dist bench/results .mypy_cache .ruff_cache .pytest_cache .hypothesis \
+	rm -rf $(VENV) static/node_modules static/dist $(MADE) bench/results .mypy_cache .ruff_cache .pytest_cache .hypothesis \
 	  .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

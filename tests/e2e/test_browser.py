@@ -17,6 +17,7 @@ pytestmark = pytest.mark.e2e
 
 
 async def position(page: Page) -> float:
+    await until(page, "window.owncast.player")
     found: float = await page.evaluate("window.owncast.player.currentTime()")
     return found
 

@@ -1,0 +1,269 @@
+"""Pictures of every page in both themes, for the documentation: `make screenshots` writes them into `docs/images/`.
+
+A server is started as its users start it, a show is published, people chat; Chromium looks at each page. The pages of
+the admin are found in its own navigation. Pictures are WebP of some ten kilobytes each.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+import os
+import sys
+import tempfile
+from base64 import b64encode
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from math import pi, sin
+from pathlib import Path
+
+from PIL import Image, ImageDraw
+from playwright.async_api import Browser, Page
+from websockets.asyncio.client import ClientConnection, connect
+
+from owncast_py.metrics.samples import Samples
+from owncast_py.storage.database import Database
+
+ROOT = Path(__file__).parents[1]
+sys.path += [str(ROOT / "tests" / "e2e"), str(ROOT / "tests" / "static")]
+
+from owner import ADMIN, Owner  # noqa: E402 - the tests' own way to run a server
+from rig import PASSWORD, PATIENCE, SYSTEM_FFMPEG, Server, publishing, run, segments, serving, settles  # noqa: E402
+from viewer_browser import WAIT_SECONDS, chromium  # noqa: E402
+
+TARGET = Path(os.environ.get("SCREENSHOTS", ROOT / "docs" / "images"))
+QUALITY = 55
+DESK, PHONE, FLAT, NARROW = (1280, 800), (390, 844), (844, 390), (320, 640)
+THEMES = ("light", "dark")
+CONFIG = """
+stream:
+  variants:
+    - {name: Source, video_passthrough: true, audio_passthrough: true}
+    - {name: Phone, video_bitrate: 400, audio_passthrough: true, scaled_height: 180, cpu_usage_level: 0}
+chat:
+  rate_limit: false
+"""
+COLORS = "nb_colors=4:c0=0x1f4d3d:c1=0xd9a25f:c2=0x7a9e5a:c3=0x2b2f4a:x0=0:y0=0:x1=960:y1=540"
+"""Of the film: tea and dusk."""
+TALK = (
+    ("Ana", "Good evening from Lisbon!"),
+    ("Ben", "Hi Ana, you are just in time, the water is on"),
+    ("Ben", "Oolong tonight, second steep"),
+    ("Chiyo", "Konbanwa! Which leaves?"),
+    ("Dario", "What temperature do you use? I always burn mine"),
+    ("Ana", "**90 °C** for oolong, I read, and never boiling for green"),
+    ("Mo", "First time here. The delay is really short!"),
+    ("Chiyo", "It is under two seconds, yes"),
+    ("Dario", "Will the recipe be on your page? https://example.org/tea"),
+)
+
+
+async def main() -> None:
+    """Takes all of them."""
+    with tempfile.TemporaryDirectory() as folder:
+        data_dir, source = Path(folder) / "data", Path(folder) / "show.flv"
+        await film(source)
+        async with serving(data_dir, config=CONFIG) as server:
+            await furnish(Owner(server, ADMIN))
+        await remember_a_day(data_dir)
+        async with serving(data_dir, config=CONFIG) as server, chromium() as browser:
+            await shoot(browser, server, "viewer-offline", "/", DESK)
+            async with publishing(server, source), talking(server):
+                await server.playlist(0, lambda text: len(segments(text)) >= 4)
+                await settles(lambda: server.get("/thumbnail.jpg"), lambda found: found[0] == 200, "a thumbnail")
+                await viewer_pages(browser, server)
+                # Somebody watches, for the owner to see how that goes.
+                async with opened(browser, server, "/", DESK, "dark"):
+                    owner = Owner(server, ADMIN)
+                    await settles(lambda: owner.get("/api/admin/status"), lambda found: found["health"], "reports")
+                    await admin_pages(browser, server)
+
+
+async def viewer_pages(browser: Browser, server: Server) -> None:
+    """The page to watch, and its parts in frames of other sites."""
+    for name, size in {"": DESK, "-phone": PHONE, "-phone-flat": FLAT, "-narrow": NARROW}.items():
+        await shoot(browser, server, f"viewer{name}", "/", size, ready=PLAYING)
+    await shoot(browser, server, "viewer-embedded", "/embed/video", (640, 360), ready=PLAYING)
+    await shoot(browser, server, "chat-embedded", "/embed/chat/readwrite", (400, 600), ready=CHATTING)
+
+
+PLAYING = "document.querySelector('video')?.currentTime > 1 && document.querySelector('.player[data-state=playing]')"
+CHATTING = "document.querySelectorAll('[role=log] [data-id]').length > 3"
+
+
+async def admin_pages(browser: Browser, server: Server) -> None:
+    """Every page that the admin's navigation leads to, and the door before it."""
+    await shoot(browser, server, "admin-sign-in", "/admin", DESK, ready="document.querySelector('form')")
+    for theme in THEMES:
+        async with opened(browser, server, "/admin", DESK, theme) as page:
+            await page.fill("input[type=password]", PASSWORD)
+            await page.keyboard.press("Enter")
+            await page.wait_for_selector(".nav-link")
+            paths = await page.eval_on_selector_all(".nav-link", "links => links.map(link => link.pathname)")
+            for path in paths:
+                await page.click(f'.nav-link[href="{path}"]')
+                await settled(page)
+                name = path.removeprefix("/admin").strip("/").replace("/", "-") or "dashboard"
+                await keep(page, f"admin-{name}", theme)
+            await page.set_viewport_size({"width": PHONE[0], "height": PHONE[1]})
+            await page.goto(server.http + "/admin")
+            await settled(page)
+            await keep(page, "admin-phone", theme)
+
+
+async def shoot(
+    browser: Browser, server: Server, name: str, path: str, size: tuple[int, int], ready: str = "true"
+) -> None:
+    """One page in both themes, once `ready` holds."""
+    for theme in THEMES:
+        async with opened(browser, server, path, size, theme) as page:
+            await settles(lambda page=page: page.evaluate(f"Boolean({ready})"), bool, f"{name}: {ready}")
+            await settled(page)
+            await keep(page, name, theme)
+
+
+@asynccontextmanager
+async def opened(browser: Browser, server: Server, path: str, size: tuple[int, int], theme: str) -> AsyncIterator[Page]:
+    """That page in a context of its own."""
+    context = await browser.new_context(
+        viewport={"width": size[0], "height": size[1]},
+        color_scheme="dark" if theme == "dark" else "light",
+        locale=os.environ.get("SCREENSHOTS_LANGUAGE", "en"),
+        reduced_motion="reduce",
+    )
+    context.set_default_timeout(WAIT_SECONDS * 1000)
+    page = await context.new_page()
+    await page.goto(server.http + path)
+    yield page
+    await context.close()
+
+
+async def settled(page: Page) -> None:
+    """Returns when nothing on the page is on its way any more."""
+    await page.wait_for_load_state("load")
+    waiting = "!document.querySelector('.loading, .skeleton, [aria-busy=true]') && document.fonts.status === 'loaded'"
+    await settles(lambda: page.evaluate(waiting), bool, "the page is drawn")
+    await page.evaluate("new Promise(done => setTimeout(done, 400))")
+
+
+async def keep(page: Page, name: str, theme: str) -> None:
+    """Writes what is seen."""
+    picture = Image.open(io.BytesIO(await page.screenshot()))
+    picture.convert("RGB").save(TARGET / f"{name}-{theme}.webp", quality=QUALITY, method=6)
+
+
+async def film(path: Path) -> None:
+    """A minute of something that moves and hums."""
+    code, output = await run(
+        *(SYSTEM_FFMPEG, "-v", "error", "-f", "lavfi", "-i", f"gradients=size=960x540:rate=30:speed=0.01:{COLORS}"),
+        *("-f", "lavfi", "-i", "sine=220", "-t", "20", "-c:v", "libx264", "-preset", "veryfast", "-pix_fmt", "yuv420p"),
+        *("-g", "60", "-sc_threshold", "0", "-b:v", "1800k", "-c:a", "aac", "-f", "flv", str(path)),
+    )
+    if code:
+        raise RuntimeError(output)
+
+
+async def furnish(owner: Owner) -> None:
+    """What an owner would have set after a while."""
+    settings: dict[str, object] = {
+        "name": "The Tea House",
+        "streamtitle": "Oolong at dusk: second steep",
+        "serversummary": "Kettles, leaves and water, live from a small kitchen in Porto.",
+        "serverurl": owner.server.http.replace("http://127.0.0.1", "https://tea.example"),
+        "tags": ["tea", "kitchen", "slow"],
+        "pagecontent": "## Every evening at eight\n\nOne tea, one hour, no hurry. Ask anything in chat.\n\n"
+        "- Leaves of tonight: **Tie Guan Yin**\n- Water: 92 °C\n",
+        "socialhandles": [
+            {"platform": "mastodon", "url": "https://social.example/@tea"},
+            {"platform": "github", "url": "https://github.com/tea"},
+        ],
+        "externalactions": [
+            {"title": "The recipe", "url": "https://example.org/recipe", "openExternally": True, "color": "#7a9e5a"}
+        ],
+        "schedule/enabled": True,
+        "welcomemessage": "Welcome to the tea house. Be kind.",
+    }
+    for name, value in settings.items():
+        await owner.set(name, value)
+    await owner.set("logo", "data:image/png;base64," + logo())
+    start = (datetime.now(UTC) + timedelta(days=1)).replace(hour=20, minute=0, second=0, microsecond=0)
+    event = {
+        "name": "Green tea, first flush",
+        "start": start.isoformat(),
+        "durationMinutes": 60,
+        "timezone": "Europe/Lisbon",
+    }
+    await owner.post("/api/admin/schedule/event", event)
+    await owner.post("/api/admin/webhooks/create", {"url": "https://example.org/hook", "events": ["STREAM_STARTED"]})
+    await owner.post("/api/admin/accesstokens/create", {"name": "Kettle bot", "scopes": ["CAN_SEND_MESSAGES"]})
+
+
+def logo() -> str:
+    """A cup, as base64 of a PNG."""
+    picture = Image.new("RGB", (256, 256), "#1f4d3d")
+    pen = ImageDraw.Draw(picture)
+    pen.rounded_rectangle((56, 92, 168, 188), radius=36, fill="#f2e8cf")
+    pen.arc((144, 104, 208, 164), -90, 90, fill="#f2e8cf", width=14)
+    pen.line((44, 206, 196, 206), fill="#f2e8cf", width=12)
+    written = io.BytesIO()
+    picture.save(written, "PNG")
+    return b64encode(written.getvalue()).decode()
+
+
+@asynccontextmanager
+async def talking(server: Server) -> AsyncIterator[None]:
+    """People have said something, and stay."""
+    owner = Owner(server, ADMIN)
+    async with AsyncExitStack() as stack, asyncio.TaskGroup() as listening:
+        clients = {}
+        for name in dict.fromkeys(name for name, _ in TALK):
+            token = (await owner.post("/api/chat/register", {"displayName": name}))["accessToken"]
+            address = f"{server.http.replace('http', 'ws', 1)}/ws?accessToken={token}"
+            clients[name] = await stack.enter_async_context(connect(address))
+        for name, words in TALK:
+            await clients[name].send(json.dumps({"type": "CHAT", "body": words}))
+            async with asyncio.timeout(PATIENCE):
+                while json.loads(await clients[name].recv()).get("type") != "CHAT":
+                    pass
+        tasks = [listening.create_task(hear(client)) for client in clients.values()]
+        yield
+        for task in tasks:
+            task.cancel()
+
+
+async def hear(client: ClientConnection) -> None:
+    """Takes what comes: the server leaves those who do not."""
+    async for _ in client:
+        pass
+
+
+async def remember_a_day(data_dir: Path) -> None:
+    """The measurements of the last day, for the charts: a show of three hours that ended five hours ago."""
+    moment = datetime.now(UTC)
+    database = Database(f"sqlite+aiosqlite:///{data_dir / 'owncast.db'}")
+    await database.start()
+    samples = Samples(database, lambda: moment)
+    end = moment
+    for ago in range(24 * 60, 0, -1):
+        moment = end - timedelta(minutes=ago)
+        on = max(0.0, sin((ago / 60 - 5) / 3 * pi)) if 5 * 60 < ago < 8 * 60 else 0.0
+        wave = sin(ago / 7) + sin(ago / 3.1)
+        busy = 30 * (on > 0)
+        samples.add(
+            {
+                "viewers": round(on * (40 + 3 * wave)),
+                "chatters": round(on * (11 + wave)),
+                "cpu": 9 + busy + 2 * wave,
+                "memory": 41 + 4 * on + 0.2 * wave,
+                "disk": 62 + (24 * 60 - ago) / 900,
+            }
+        )
+    await samples.flush()
+    await database.aclose()
+
+
+if __name__ == "__main__":
+    TARGET.mkdir(parents=True, exist_ok=True)
+    asyncio.run(main())
