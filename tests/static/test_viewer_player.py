@@ -12,8 +12,17 @@ pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.usefixtures
 VIDEO = "document.querySelector('video')"
 
 
+async def keep_controls(page: Page) -> None:
+    """The mouse rests on the controls, so they stay however long a test takes."""
+    player = await page.locator(".player").bounding_box()
+    assert player is not None
+    await page.mouse.move(player["x"] + player["width"] / 2, player["y"] + player["height"] - 30)
+    await expect(page.get_by_role("group", name="Player controls")).to_be_visible()
+
+
 async def test_the_quality_menu_lists_and_switches_variants(page: Page) -> None:
     await watch(page, 0.2)
+    await keep_controls(page)
     await page.get_by_role("button", name="Quality").focus()
     await page.keyboard.press("Enter")
     items = page.get_by_role("menuitemradio")
@@ -66,6 +75,7 @@ async def test_keys_play_pause_mute_seek_and_return_to_live(page: Page) -> None:
 
 async def test_who_goes_back_stays_behind_until_they_go_live(page: Page) -> None:
     await watch(page)
+    await keep_controls(page)
     for _ in range(2):
         await page.keyboard.press("ArrowLeft")
     pill = page.get_by_role("button", name="behind. Go live")
@@ -73,13 +83,13 @@ async def test_who_goes_back_stays_behind_until_they_go_live(page: Page) -> None
     await watch(page, 2)
     await expect(pill).to_be_visible()
     assert await page.evaluate(f"{VIDEO}.playbackRate") == 1
-    await page.locator(".player").hover()
     await pill.click()
     await expect(page.get_by_role("button", name="behind the newest video")).to_be_visible()
 
 
 async def test_the_latency_mode_is_chosen_in_words_and_remembered(page: Page) -> None:
     await watch(page, 0.2)
+    await keep_controls(page)
     button = page.get_by_role("button", name="Delay and more")
     await button.click()
     await expect(page.get_by_role("menuitemradio", name="Balanced")).to_have_attribute("aria-checked", "true")
@@ -87,12 +97,14 @@ async def test_the_latency_mode_is_chosen_in_words_and_remembered(page: Page) ->
     await watch(page, 0.5)
     await page.reload()
     await watch(page, 0.2)
+    await keep_controls(page)
     await button.click()
     await expect(page.get_by_role("menuitemradio", name="Smooth")).to_have_attribute("aria-checked", "true")
 
 
 async def test_statistics_are_shown_on_a_key(page: Page) -> None:
     await watch(page, 0.2)
+    await keep_controls(page)
     await page.keyboard.press("d")
     stats = page.get_by_role("complementary", name="Statistics")
     for row in ("Delay", "Loaded ahead", "Dropped frames", "Quality", "Connection", "Stalls", "Speed"):
@@ -191,6 +203,7 @@ async def test_the_controls_stay_while_a_menu_is_open(page: Page) -> None:
 
 async def test_all_of_it_is_reached_by_tab(page: Page) -> None:
     await watch(page, 0.2)
+    await keep_controls(page)
     reached: list[str] = []
     for _ in range(20):
         await page.keyboard.press("Tab")
