@@ -11,6 +11,7 @@ import html
 import re
 import secrets
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 import orjson
@@ -300,7 +301,7 @@ def policy(nonce: str, framed_by: str, media: Sequence[str], sockets: Sequence[s
     origins, framed = " ".join(["", *media]), " ".join(["'self'", *frames])
     return (
         f"default-src 'self'; script-src 'self' 'nonce-{nonce}'; connect-src 'self'{' '.join(['', *media, *sockets])}; "
-        # hls.js feeds media through blob: URLs and demuxes in a worker that it makes from one.
+        # hls.js feeds media through blob: URLs; a script of the owner's may make a worker from one.
         f"media-src 'self' blob:{origins}; worker-src 'self' blob:; "
         # What the owner writes below the video may show pictures from elsewhere.
         f"img-src 'self' data: blob: https:; frame-src {framed}; "
@@ -313,9 +314,13 @@ def _additions(looks: AppearanceSettings) -> str:
     return styles + ('<script src="/customjavascript" defer></script>' if looks.custom_javascript else "")
 
 
+_about = lru_cache(maxsize=1)(page_text.render)
+"""Every page that is opened has it, and Markdown takes its time."""
+
+
 def _plain(instance: InstanceSettings, title: str) -> str:
     """The page for a browser without scripts: what is on, what it is about, and the way to the stream."""
-    about = page_text.render(instance.page_content)
+    about = _about(instance.page_content)
     return (
         f'<main class="noscript"><h1>{html.escape(title)}</h1><p>{html.escape(instance.summary)}</p>'
         "<p>This page needs JavaScript to play. The stream itself does not: open "
