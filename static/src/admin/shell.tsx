@@ -6,9 +6,8 @@ import { clock } from "../format";
 import { Icon } from "../kit/icon";
 import { Menu } from "../kit/menu";
 import { Failure, Loading, type Resource, useResource } from "../kit/resource";
-import { chooseLanguage, chooseTheme, chosenTheme } from "../kit/theme";
+import { tasteItems } from "../kit/taste";
 import { useNow } from "../kit/use-now";
-import { initial } from "../state";
 import { plural, t } from "../words";
 import { GROUPS, pageAt } from "./pages";
 import { go, Link, usePath } from "./router";
@@ -16,7 +15,6 @@ import { useServerConfig } from "./server-config";
 import { signOut } from "./session";
 
 const STATUS_MS = 5_000;
-const THEMES = ["system", "dark", "light"] as const;
 
 export type AdminStatus = Schemas["AdminStatus"];
 
@@ -70,16 +68,7 @@ export function Shell() {
           <Menu
             label={t("admin.you")}
             items={[
-              ...THEMES.map((theme) => ({
-                label: `${t("theme")}: ${t(`theme.${theme}`)}`,
-                checked: chosenTheme() === theme,
-                onSelect: () => chooseTheme(theme),
-              })),
-              ...initial.languages.map((language) => ({
-                label: new Intl.DisplayNames(language, { type: "language" }).of(language) ?? language,
-                checked: initial.language === language,
-                onSelect: () => chooseLanguage(language),
-              })),
+              ...tasteItems(),
               { label: t("admin.signOut"), onSelect: () => void signOut() },
             ]}
           >

@@ -2,15 +2,12 @@
 import { clock, fullTime } from "../format";
 import { Icon } from "../kit/icon";
 import { Menu } from "../kit/menu";
-import { chooseLanguage, chooseTheme, chosenTheme } from "../kit/theme";
+import { tasteItems } from "../kit/taste";
 import { useNow } from "../kit/use-now";
 import type { Toggle } from "../player/controls";
-import { initial } from "../state";
 import { plural, t } from "../words";
 import { Picture } from "./picture";
 import type { StatusView } from "./use-status";
-
-const THEMES = ["system", "dark", "light"] as const;
 
 interface Props {
   name: string;
@@ -89,18 +86,8 @@ function Uptime({ since, clockOffset }: { since: number; clockOffset: number }) 
 
 /** Appearance, language, and what else a reader may want of the page. */
 export function PageMenu({ onShare }: { onShare: () => void }) {
-  const themes = THEMES.map((theme) => ({
-    label: `${t("theme")}: ${t(`theme.${theme}`)}`,
-    checked: chosenTheme() === theme,
-    onSelect: () => chooseTheme(theme),
-  }));
-  const languages = initial.languages.map((language) => ({
-    label: new Intl.DisplayNames(language, { type: "language" }).of(language) ?? language,
-    checked: initial.language === language,
-    onSelect: () => chooseLanguage(language),
-  }));
   return (
-    <Menu label={t("page.menu")} items={[{ label: t("share"), onSelect: onShare }, ...themes, ...(languages.length > 1 ? languages : [])]}>
+    <Menu label={t("page.menu")} items={[{ label: t("share"), onSelect: onShare }, ...tasteItems()]}>
       <Icon name="menu" />
     </Menu>
   );

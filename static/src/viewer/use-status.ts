@@ -5,8 +5,6 @@ import { ask } from "../player/session";
 import { initial } from "../state";
 import { type Config, readConfig, readStatus, type Status } from "./documents";
 
-export { useNow } from "../kit/use-now";
-
 const ONLINE_MS = 5_000;
 /** A viewer who waits for the show to begin should not wait for the page as well. */
 const OFFLINE_MS = 2_000;

@@ -18,7 +18,7 @@ type Quality = Schemas["QualityView"];
 type Encoders = Schemas["EncodersView"];
 
 const LEVELS = ["0", "1", "2", "3", "4"] as const;
-export const NEW_VARIANT: Quality = {
+const NEW_VARIANT: Quality = {
   name: "",
   videoPassthrough: false,
   audioPassthrough: true,
