@@ -66,8 +66,10 @@ async def test_an_owner_needs_no_documentation(start: ServerFactory, samples: Sa
             assert Image.open(io.BytesIO(seen)).convert("RGB").getpixel((5, 5)) == (12, 120, 90)
 
             await add_a_variant(admin)
+            # The guide is open when the show begins, and ticks what that brings about.
+            await go(admin, "Dashboard")
+            await expect(step(admin, "Connect OBS")).to_have_attribute("data-done", "false", timeout=MS)
             async with publishing(server, samples("plain.flv"), key=key):
-                await go(admin, "Dashboard")
                 for title in ("Connect OBS", "Name and logo", "See yourself live"):
                     await expect(step(admin, title)).to_have_attribute("data-done", "true", timeout=MS)
                 await watch(viewer)
