@@ -13,7 +13,7 @@ import aiohttp
 import pytest
 from playwright.async_api import Page, expect
 from rig import PATIENCE, Server, ServerFactory, run
-from viewer_browser import chromium, open_page, until
+from viewer_browser import chromium, open_page, send_words, until
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
@@ -82,7 +82,7 @@ async def test_two_clients_and_a_browser_talk_and_a_bot_moderates(start: ServerF
             name = await named(page)
             field = page.get_by_role("textbox", name="Message")
             await field.fill("Hello from the page\nin two lines")
-            await field.press("Enter")
+            await send_words(page)
             for client in (first, second):
                 event = await hear(client, "Hello from the page")
                 assert (event["author"], event["body"]) == (name, "<p>Hello from the page<br>\nin two lines</p>")
@@ -111,11 +111,11 @@ async def test_the_page_says_what_is_refused_and_keeps_the_words(start: ServerFa
         field = page.get_by_role("textbox", name="Message")
         send = page.locator(".chat-composer .chat-send")
         await field.fill("darn it")
-        await field.press("Enter")
+        await send_words(page)
         await expect(page.get_by_role("alert")).not_to_be_empty()
         await expect(field).to_have_value("darn it")
         await field.fill("one")
-        await field.press("Enter")
+        await send_words(page)
         await expect(field).to_have_value("")
         await field.fill("two")
         await expect(send).to_have_text(re.compile(r"^(9|10):\d\d$"))

@@ -11,7 +11,7 @@ from owner import Owner, basic, public
 from PIL import Image
 from playwright.async_api import Locator, Page, expect
 from rig import PATIENCE, ServerFactory, publishing
-from viewer_browser import chromium, open_page, watch
+from viewer_browser import chromium, open_page, send_words, watch
 
 Samples = Callable[[str], Path]
 
@@ -118,7 +118,7 @@ async def moderate(admin: Page, viewer: Page) -> None:
     """Hides what a troll wrote, and bans the troll."""
     field = viewer.get_by_role("textbox", name="Message")
     await field.fill("buy cheap things")
-    await field.press("Enter")
+    await send_words(viewer)
     written = viewer.get_by_role("log").get_by_text("buy cheap things")
     await expect(written).to_be_visible(timeout=MS)
     troll = await viewer.locator(".chat-me .chat-name").inner_text()

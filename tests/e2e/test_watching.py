@@ -9,7 +9,7 @@ import pytest
 from owner import ADMIN, Owner
 from playwright.async_api import Locator, Page, expect
 from rig import LADDER, PATIENCE, Server, ServerFactory, publishing, segments
-from viewer_browser import chromium, open_page, until, watch
+from viewer_browser import chromium, open_page, send_words, until, watch
 
 Samples = Callable[[str], Path]
 
@@ -30,7 +30,7 @@ async def say(page: Page, words: str) -> Locator:
     """Writes that in chat by the keyboard; the message as this page shows it."""
     field = page.get_by_role("textbox", name="Message")
     await field.fill(words)
-    await field.press("Enter")
+    await send_words(page)
     await expect(field).to_have_value("", timeout=MS)
     return said(page, words)
 
@@ -112,7 +112,7 @@ async def test_a_keyboard_is_enough_and_a_lost_network_comes_back(start: ServerF
         await expect(page.get_by_role("button", name="Quality")).to_be_focused()
         await tab_to(page, "Message")
         await page.keyboard.type("mf k?")
-        await page.keyboard.press("Enter")
+        await send_words(page)
         await expect(said(page, "mf k?")).to_be_visible(timeout=MS)
         assert not await page.evaluate(f"{VIDEO}.muted"), "what is typed in chat is no command to the player"
 

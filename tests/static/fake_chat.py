@@ -74,6 +74,11 @@ class FakeChat:
         for socket in list(self.sockets):
             await socket.close()
 
+    async def heard(self) -> Json:
+        """What a page sent next. Raises TimeoutError when none sends anything."""
+        async with asyncio.timeout(PATIENCE):
+            return await self.received.get()
+
     async def wait_connected(self) -> None:
         """Returns when a page is connected. Raises TimeoutError when none comes."""
         async with asyncio.timeout(PATIENCE), self.connected:

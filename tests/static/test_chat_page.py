@@ -13,7 +13,7 @@ from axe import assert_clean
 from fake_chat import FakeChat, Json, at, person, said
 from playwright.async_api import Browser, Locator, Page, expect
 from show import DIST, Show, serve
-from viewer_browser import WAIT_SECONDS, open_page, until
+from viewer_browser import WAIT_SECONDS, open_page, send_words, until
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 expect.set_options(timeout=WAIT_SECONDS * 1000)
@@ -335,8 +335,8 @@ async def test_a_page_in_the_background_marks_what_came_meanwhile(chat_page: Pag
 async def test_what_is_sent_stays_until_it_comes_back(chat_page: Page, chat: FakeChat) -> None:
     field = the_field(chat_page)
     await field.fill("hello")
-    await field.press("Enter")
-    assert await chat.received.get() == {"type": "CHAT", "body": "hello"}
+    await send_words(chat_page)
+    assert await chat.heard() == {"type": "CHAT", "body": "hello"}
     await expect(field).to_have_value("hello")
     await field.press("Enter")
     await field.press_sequentially(", and more")
@@ -344,8 +344,8 @@ async def test_what_is_sent_stays_until_it_comes_back(chat_page: Page, chat: Fak
     await expect(field).to_have_value(", and more")
     assert chat.received.empty(), "what is on its way is not sent again"
     await field.fill("too much")
-    await field.press("Enter")
-    await chat.received.get()
+    await send_words(chat_page)
+    await chat.heard()
     await chat.refuse("X", 2, "<p>Wait &amp; see.</p>")
     await expect(chat_page.get_by_role("alert")).to_have_text("Wait & see.")
     await expect(field).to_have_value("too much")
@@ -363,8 +363,8 @@ async def test_slow_mode_counts_down_in_the_button(
     async with open_page(browser, str(server.make_url(ALONE))) as page:
         await chat.wait_connected()
         await the_field(page).fill("one")
-        await the_field(page).press("Enter")
-        await chat.received.get()
+        await send_words(page)
+        await chat.heard()
         await chat.tell(mine(1, "<p>one</p>"))
         await expect(page.locator(".chat-send")).to_have_text(re.compile(r"[45]:\d\d"))
         await the_field(page).fill("two")
@@ -377,8 +377,8 @@ async def test_a_closed_chat_says_so_and_keeps_the_words_until_it_opens(
     closed = chat_page.locator(".chat-closed")
     await the_field(chat_page).fill("still there?")
     for begins in (chat.tell(said(1, "<p>it began</p>")), None):
-        await the_field(chat_page).press("Enter")
-        await chat.received.get()
+        await send_words(chat_page)
+        await chat.heard()
         await chat.refuse("CHAT_CLOSED")
         await expect(closed).to_contain_text("closed until the next stream")
         await expect(the_field(chat_page)).to_have_value("still there?")
@@ -416,8 +416,8 @@ async def test_a_message_can_be_answered(chat_page: Page, chat: FakeChat) -> Non
     await expect(field).to_be_focused()
     await expect(chat_page.locator(".chat-replying")).to_contain_text("question")
     await field.fill("answer")
-    await field.press("Enter")
-    assert await chat.received.get() == {"type": "CHAT", "body": "answer", "inReplyTo": "000007"}
+    await send_words(chat_page)
+    assert await chat.heard() == {"type": "CHAT", "body": "answer", "inReplyTo": "000007"}
     await chat.tell(mine(8, "<p>answer</p>"))
     await expect(chat_page.locator(".chat-replying")).to_have_count(0)
 
@@ -490,7 +490,7 @@ async def test_name_and_colour_are_changed_when_the_server_takes_them(chat_page:
     name = dialog.get_by_label("Name")
     await name.fill("Admin")
     await dialog.get_by_role("button", name="Save").click()
-    assert await chat.received.get() == {"type": "NAME_CHANGE", "newName": "Admin"}
+    assert await chat.heard() == {"type": "NAME_CHANGE", "newName": "Admin"}
     await chat.refuse("NAME_REFUSED", body="<p>That name is reserved.</p>")
     await expect(dialog.get_by_role("alert")).to_have_text("That name is reserved.")
     await expect(chat_page.locator(".chat-problem")).to_have_count(0)
@@ -498,8 +498,8 @@ async def test_name_and_colour_are_changed_when_the_server_takes_them(chat_page:
     await name.fill("Zoë")
     await dialog.get_by_label("Colour 4").check()
     await name.press("Enter")
-    assert await chat.received.get() == {"type": "NAME_CHANGE", "newName": "Zoë"}
-    assert await chat.received.get() == {"type": "COLOR_CHANGE", "newColor": 3}
+    assert await chat.heard() == {"type": "NAME_CHANGE", "newName": "Zoë"}
+    assert await chat.heard() == {"type": "COLOR_CHANGE", "newColor": 3}
     now = person("Zoë", id="me", displayColor=2)
     await chat.tell({"type": "NAME_CHANGE", "id": "n", "timestamp": at(1), "oldName": "Me", "user": now})
     await expect(chat_page.locator(".chat-me")).to_contain_text("Zoë")

@@ -10,7 +10,7 @@ import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from playwright.async_api import Browser, Page, async_playwright
+from playwright.async_api import Browser, Page, async_playwright, expect
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 ARGUMENTS = [
@@ -73,6 +73,12 @@ async def until(page: Page, condition: str, seconds: float = WAIT_SECONDS) -> No
     except TimeoutError:
         state = await page.evaluate("window.owncast?.player.state() ?? 'no player'")
         raise AssertionError(f"After {seconds:g} s still not: {condition}. The player's state: {state}.") from None
+
+
+async def send_words(page: Page) -> None:
+    """Sends what stands in the chat's field by the keyboard, as soon as the chat can send it."""
+    await expect(page.locator(".chat-send")).to_be_enabled(timeout=WAIT_SECONDS * 1000)
+    await page.get_by_role("textbox", name="Message").press("Enter")
 
 
 async def watch(page: Page, seconds: float = 1.0) -> None:
