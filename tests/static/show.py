@@ -31,8 +31,9 @@ from web.site import Site
 
 DIST = Path(os.environ.get("OWNCAST_DIST", Path(__file__).parents[2] / "static" / "dist"))
 SEGMENT_SECONDS = 1
-MEDIA_SECONDS = 60
-WINDOW = 12
+MEDIA_SECONDS = 120
+WINDOW = 24
+"""Segments in a playlist: so long that what a slow machine goes back to is still there when it asks."""
 BEGAN = datetime(2026, 5, 1, 12, 0, tzinfo=UTC)
 
 INSTANCE = InstanceSettings(

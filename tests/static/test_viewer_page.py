@@ -76,7 +76,7 @@ async def test_a_computer_that_has_slept_is_live_again(page: Page, show: Show) -
     await watch(page)
     before = await page.evaluate("owncast.player.currentTime()")
     # Half a minute passes between two looks at the clock, as in a sleep; the show has gone on meanwhile.
-    show.go_on(30)
+    show.go_on(60)
     await page.evaluate("(now => { Date.now = () => now() + 30_000 })(Date.now)")
     await until(page, f"owncast.player.currentTime() > {before} + 25 || owncast.player.state() === 'starting'")
     await watch(page)
