@@ -79,7 +79,7 @@ def serve(config: Config) -> None:
 
     with hold(config.data_dir):
         credentials = load_credentials(config, click.echo)
-        given = (config.stream_key, config.admin_password)
+        given = (config.stream_key, config.admin_password, config.notifications.smtp.password)
         secrets = credentials.secrets + [secret.get_secret_value() for secret in given if secret is not None]
         recent = RecentLogs()
         logs.configure(config.log_format, config.log_level, secrets, recent=recent)

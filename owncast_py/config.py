@@ -96,12 +96,35 @@ class Backups(BaseModel):
     enabled: bool = True
 
 
+class Smtp(BaseModel):
+    """The mail server that notifications by email are handed to. Off until a host is given."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    host: Host | None = None
+    port: Port = 587
+    security: Literal["starttls", "tls", "none"] = "starttls"
+    username: str = ""
+    password: SecretStr | None = None
+    sender: Annotated[str, StringConstraints(max_length=254, pattern=r"^([^@\s]+@[^@\s]+)?$")] = ""
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if self.host is not None and not self.sender:
+            raise ValueError("needs a sender, the address that mails come from, such as live@example.org")
+        if bool(self.username) != (self.password is not None):
+            raise ValueError("needs both username and password, or neither")
+        return self
+
+
 class Notifications(BaseModel):
     """How webhooks and the like are sent."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     allow_private_targets: bool = False
+    received_days: Annotated[float, Field(gt=0, le=3650)] = 30
+    smtp: Smtp = Smtp()
 
 
 class Config(BaseSettings):

@@ -1,22 +1,27 @@
 """Who is told that the show begins: keeps the endpoints of `notifications` as the owner's settings want them.
 
-Owns the one endpoint of the channel `discord`, which subscribes to STREAM_STARTED. Sending is `notifications`'.
+Owns the one endpoint of the channel `discord`, and one of the channel `webpush` for each browser that asked, all of
+which subscribe to STREAM_STARTED. Sending is `notifications`'.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 
 import structlog
 
 from owncast_py.errors import OwncastError
 from owncast_py.events import Events, SettingChanged
+from owncast_py.notifications.errors import NotificationError
 from owncast_py.notifications.service import Notifications
 from owncast_py.setting_groups import InstanceSettings, NotificationSettings
 from owncast_py.settings import Settings
 from owncast_py.topics import STREAM_STARTED
 
 DISCORD = "discord"
+BROWSER = "webpush"
+MAX_BROWSERS = 5_000
 
 log = structlog.get_logger(__name__)
 
@@ -58,17 +63,41 @@ class GoLive:
     async def apply(self) -> None:
         """Makes, changes or removes the endpoint. Raises NotificationError or StorageError."""
         settings = self._settings.get(NotificationSettings)
-        found = self._notifications.listing(DISCORD)
+        # Who asked stays: when the owner allows it again, they are told again.
+        self._notifications.endpoints.mute(BROWSER, not settings.browser_enabled)
+        found = self._notifications.endpoints.listing(DISCORD)
         if not settings.discord_enabled or not settings.discord_webhook:
             for endpoint, _ in found:
-                await self._notifications.delete_endpoint(endpoint.id)
+                await self._notifications.endpoints.delete(endpoint.id)
             return
         document = {"message": settings.discord_message, "username": self._settings.get(InstanceSettings).name}
         if not found:
-            await self._notifications.create_endpoint(DISCORD, settings.discord_webhook, document, [STREAM_STARTED])
+            await self._notifications.endpoints.create(DISCORD, settings.discord_webhook, document, [STREAM_STARTED])
             return
         endpoint = found[0][0]
         if (endpoint.url, dict(endpoint.document)) != (settings.discord_webhook, document) or not endpoint.active:
-            await self._notifications.update_endpoint(
+            await self._notifications.endpoints.update(
                 endpoint.id, url=settings.discord_webhook, document=document, active=True
             )
+
+    async def add_browser(self, url: str, document: Mapping[str, object]) -> None:
+        """Tells a browser of every show from now on. `document` has its `keys`; one that is known gets the new ones.
+
+        Raises NotificationError when the owner does not want that, or for what no browser gives.
+        """
+        if not self._settings.get(NotificationSettings).browser_enabled:
+            raise NotificationError("This server sends no notifications to browsers.")
+        endpoints = self._notifications.endpoints
+        endpoints.check(BROWSER, url, document)
+        known = endpoints.at(BROWSER, url)
+        if known is not None:
+            await endpoints.update(known.id, document=document)
+            return
+        if endpoints.count(BROWSER) >= MAX_BROWSERS:
+            raise NotificationError(f"{MAX_BROWSERS} browsers are told already, which is the most.")
+        await endpoints.create(BROWSER, url, document, [STREAM_STARTED])
+
+    @property
+    def browsers(self) -> int:
+        """How many browsers are told."""
+        return self._notifications.endpoints.count(BROWSER)

@@ -314,6 +314,15 @@ class NotificationSettings(Group):
     browser_message: Line = "I've gone live!"
 
 
+class PushSettings(Group):
+    """By what browsers' push services know this server. No API shows or changes it."""
+
+    group: ClassVar[str] = "push"
+
+    private_key: Annotated[str, StringConstraints(max_length=2_000)] = ""
+    """For VAPID, in base64url; empty until it is made."""
+
+
 class ScheduleSettings(Group):
     """Whether the schedule is shown, and what it does."""
 
@@ -337,5 +346,6 @@ GROUPS: tuple[type[Group], ...] = (
     StorageSettings,
     DirectorySettings,
     NotificationSettings,
+    PushSettings,
     ScheduleSettings,
 )

@@ -38,8 +38,10 @@ from owncast_py.setting_groups import ChatSettings, InstanceSettings
 from owncast_py.settings import Settings
 from owncast_py.storage import sqlite
 from web import openapi
+from web.api.apiture.dialect import mount_apiture
 from web.api.owncast.dialect import Owncast, mount_owncast
 from web.api.owncast.server_config import Running
+from web.authentication import Authentication
 from web.pages import Page
 from web.server import Host, build_application
 
@@ -124,6 +126,8 @@ async def house(
             status=lambda: built[0].status if built else OFFLINE,
             bitrates=lambda: [1200, 400],
             allow_private_targets=allow_private,
+            received_kept=timedelta(days=30),
+            smtp=None,
             directory_url=directory_url,
             now=clock.now,
             monotonic=clock.monotonic,
@@ -242,6 +246,9 @@ async def webbed(
     )
     application = build_application(Host(viewers, list, [ip_network(trusted)]), dict(pages))
     backups = HourlyBackups(open_house.directory, open_house.directory / "owncast.db", clock.now, hourly=False)
+    authentication = Authentication(
+        open_house.services.foundations.accounts, credentials.verify_admin_password, clock.now, clock.monotonic
+    )
     mount_owncast(
         application,
         Owncast(
@@ -252,6 +259,7 @@ async def webbed(
             logs=logs,
             backups=backups,
             credentials=credentials,
+            authentication=authentication,
             running=lambda: Running("0", "127.0.0.1", 8080, "0.0.0.0", 1935),
             insists=insists,
             hide=hidden.append,
@@ -260,6 +268,7 @@ async def webbed(
             monotonic=clock.monotonic,
         ),
     )
+    mount_apiture(application, open_house.services.notifications, authentication, clock.now)
     openapi.mount(application, "owncast-py", "0")
     async with TestServer(application) as server:
         yield Web(server, studio, credentials, viewers, logs, hidden, application, backups)

@@ -40,6 +40,8 @@ SESSION_COOKIE = "admin_session"
 SESSION_LIFETIME = timedelta(days=30)
 """After which the admin signs in again."""
 CSRF_HEADER = "X-CSRF-Token"
+API_KEY_HEADER = "API-Key"
+"""Another place for an access token."""
 SAFE = ("GET", "HEAD", "OPTIONS")
 
 
@@ -69,6 +71,15 @@ class Authentication:
         return Guard(self.admin, "admin")
 
     @property
+    def as_chatter(self) -> Guard:
+        """For operations of everybody who has registered."""
+
+        async def check(request: web.Request) -> User:
+            return (await self.chatter(request)).user
+
+        return Guard(check, "chatter")
+
+    @property
     def as_moderator(self) -> Guard:
         """For operations of moderators."""
         return Guard(self.moderator, "chatter")
@@ -80,6 +91,28 @@ class Authentication:
             return await self.bot(request, scope)
 
         return Guard(check, "bot", scope.value)
+
+    def as_data(self, scope: Scope) -> Guard:
+        """For operations on data: for access tokens that have that scope, and for the owner."""
+
+        async def check(request: web.Request) -> User:
+            return await self.data(request, scope)
+
+        return Guard(check, "data", scope.value)
+
+    async def data(self, request: web.Request, scope: Scope) -> User:
+        """Whose access token stands in a header, else the admin. Raises as `bot` and `admin` do."""
+        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+        given = request.headers.get(API_KEY_HEADER, token.strip() if scheme.lower() == "bearer" else None)
+        if given is not None:
+            user = (await self._identity(request, given, "Bearer")).user
+            if user.disabled_at is not None or not user.has(scope):
+                raise web.HTTPForbidden(text=f"This access token lacks the scope {scope.value}.")
+            return user
+        if scheme.lower() != "basic" and SESSION_COOKIE not in request.cookies:
+            sentence = f"Send an access token that has the scope {scope.value}, in the header {API_KEY_HEADER}."
+            raise web.HTTPUnauthorized(text=sentence, headers={"WWW-Authenticate": "Bearer"})
+        return await self.admin(request)
 
     async def admin(self, request: web.Request) -> User:
         """The admin. Raises HTTPUnauthorized, HTTPTooManyRequests, or HTTPForbidden."""

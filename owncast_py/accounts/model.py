@@ -31,6 +31,15 @@ class Scope(StrEnum):
     SEND_SYSTEM_MESSAGES = "CAN_SEND_SYSTEM_MESSAGES"
     ADMIN = "HAS_ADMIN_ACCESS"
     MODERATOR = "MODERATOR"
+    DATA_READ = "data/read"
+    """Reads notifications, by their API."""
+    DATA_WRITE = "data/write"
+    DATA_DELETE = "data/delete"
+    DATA_FULL = "data/full"
+    """All of these, also of what belongs to others."""
+
+
+_DATA = frozenset({Scope.DATA_READ, Scope.DATA_WRITE, Scope.DATA_DELETE, Scope.DATA_FULL})
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +70,16 @@ class User:
         """May act on other people's messages, and is free of limits."""
         return self.moderator or self.kind is Kind.ADMIN or Scope.ADMIN in self.scopes
 
+    @property
+    def has_all_data(self) -> bool:
+        """May read and change everybody's subscriptions and notifications."""
+        return self.kind is Kind.ADMIN or not self.scopes.isdisjoint({Scope.ADMIN, Scope.DATA_FULL})
+
     def has(self, scope: Scope) -> bool:
-        """Whether the user has that scope."""
-        return self.may_moderate if scope is Scope.MODERATOR else scope in self.scopes
+        """Whether the user has that scope, or one that implies it."""
+        if scope is Scope.MODERATOR:
+            return self.may_moderate
+        return scope in self.scopes or (scope in _DATA and self.has_all_data)
 
 
 @dataclass(frozen=True, slots=True)

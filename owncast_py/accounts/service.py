@@ -141,7 +141,7 @@ class Accounts:
         name = name.strip()
         if not name or len(name) > MAX_NAME_LENGTH:
             raise AccountError(f"An access token needs a name of 1 to {MAX_NAME_LENGTH} characters.")
-        allowed = [Scope.SEND_MESSAGES, Scope.SEND_SYSTEM_MESSAGES, Scope.ADMIN]
+        allowed = [scope for scope in Scope if scope is not Scope.MODERATOR]
         wanted = set(scopes)
         if not wanted or not wanted <= set(allowed):
             bad = ", ".join(sorted(repr(scope)[:60] for scope in wanted - set(allowed))) or "no scope"

@@ -11,7 +11,9 @@ from typing import Any
 import orjson
 
 from web import openapi
+from web.api.apiture.dialect import mount_apiture
 from web.api.owncast.dialect import Owncast, mount_owncast
+from web.authentication import Authentication
 from web.operations import OPERATIONS
 from web.server import Host, build_application
 
@@ -20,8 +22,11 @@ def describe() -> bytes:
     """The document, as `/api/openapi.json` answers it."""
     anything: Any = _StandIn()
     application = build_application(Host(anything, list, []), {})
-    parts = dict.fromkeys(Owncast.__dataclass_fields__, anything) | {"pages": {}}
+    # Its guards tell who may.
+    authentication = Authentication(anything, anything, anything, anything)
+    parts = dict.fromkeys(Owncast.__dataclass_fields__, anything) | {"pages": {}, "authentication": authentication}
     mount_owncast(application, Owncast(**parts))
+    mount_apiture(application, anything, authentication, anything)
     found = openapi.document(application[OPERATIONS], "owncast-py", version("owncast-py"))
     return orjson.dumps(found, option=orjson.OPT_INDENT_2)
 

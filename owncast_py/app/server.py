@@ -14,7 +14,7 @@ import time
 from collections.abc import Mapping
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
 from pathlib import Path
 from typing import TypeVar
@@ -30,7 +30,7 @@ from owncast_py.backup.commands import database_file
 from owncast_py.backup.errors import BackupError
 from owncast_py.backup.hourly import HourlyBackups
 from owncast_py.broadcast.record import ShowRecord
-from owncast_py.config import Config
+from owncast_py.config import Config, Smtp
 from owncast_py.credentials import Credentials
 from owncast_py.errors import SettingError, StartError, StorageError
 from owncast_py.events import StreamStopped
@@ -40,6 +40,7 @@ from owncast_py.metrics.hardware import Hardware
 from owncast_py.metrics.prometheus import Exposition, Numbers
 from owncast_py.metrics.sampler import Sampler
 from owncast_py.metrics.samples import Kind
+from owncast_py.notifications.channels.mail_server import SmtpSettings
 from owncast_py.realtime.messages import CHAT
 from owncast_py.recent_logs import RecentLogs
 from owncast_py.services import Services, Surroundings, open_services
@@ -49,8 +50,10 @@ from transcoder import encoders, ffmpeg_binary
 from transcoder.errors import EncoderError
 from transcoder.segment_store.disk import DiskStore
 from web import openapi
+from web.api.apiture.dialect import mount_apiture
 from web.api.owncast.dialect import Owncast, mount_owncast
 from web.api.owncast.server_config import Running
+from web.authentication import Authentication
 from web.hls import Hls
 from web.hls import routes as hls_routes
 from web.hot import HotDocument
@@ -113,6 +116,8 @@ async def run(config: Config, credentials: Credentials, logs: RecentLogs) -> Non
                 status=stage.status,
                 bitrates=lambda: [variant.video_bitrate for variant in studio.variants()],
                 allow_private_targets=config.notifications.allow_private_targets,
+                received_kept=timedelta(days=config.notifications.received_days),
+                smtp=_mail_server(config.notifications.smtp),
                 directory_url=config.directory_url,
                 now=_now,
                 monotonic=time.monotonic,
@@ -129,6 +134,7 @@ async def run(config: Config, credentials: Credentials, logs: RecentLogs) -> Non
         pages = await asyncio.to_thread(load_pages, PAGES)
         application = build_application(host, pages, hls_routes(hls))
         running = [Running(VERSION, listen.http_host, listen.http_port, config.rtmp_host, listen.rtmp_port)]
+        authentication = Authentication(foundations.accounts, credentials.verify_admin_password, _now, time.monotonic)
         documents = mount_owncast(
             application,
             Owncast(
@@ -139,6 +145,7 @@ async def run(config: Config, credentials: Credentials, logs: RecentLogs) -> Non
                 logs=logs,
                 backups=backups,
                 credentials=credentials,
+                authentication=authentication,
                 running=lambda: running[0],
                 insists=config.insists_on,
                 hide=add_secret,
@@ -147,6 +154,7 @@ async def run(config: Config, credentials: Credentials, logs: RecentLogs) -> Non
                 monotonic=time.monotonic,
             ),
         )
+        mount_apiture(application, services.notifications, authentication, _now)
         openapi.mount(application, "owncast-py", VERSION)
         hot = {
             "/api/status": HotDocument(documents.status.body, "no-store"),
@@ -274,6 +282,13 @@ async def _back_up(config: Config, stack: AsyncExitStack) -> HourlyBackups | Non
     await backups.start()
     stack.push_async_callback(backups.aclose)
     return backups
+
+
+def _mail_server(smtp: Smtp) -> SmtpSettings | None:
+    if smtp.host is None:
+        return None
+    password = smtp.password.get_secret_value() if smtp.password is not None else ""
+    return SmtpSettings(smtp.host, smtp.port, smtp.sender, smtp.security, smtp.username, password)
 
 
 def _now() -> datetime:

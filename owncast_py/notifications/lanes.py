@@ -1,12 +1,16 @@
 """Delivery: one lane for each endpoint, so that none waits for another.
 
 Owns the tasks that read what is due, hand it to its delivery channel, and decide what the outcome means. Memory does
-not grow with the queue: a lane holds one small page of it. The order of a lane is that of due times, loosely kept.
+not grow with the queue: a lane holds one small page of it. The order of a lane is that of due times, loosely kept. A
+lane that has nothing unread in the database is handed what is queued for it, and reads nothing.
 
 A lane that is down sends probes. They take the pending notifications in turn, the longest due first: one that its
 endpoint never accepts must not keep the others from being tried. A failed probe is kept among the attempts of its
 notification, of which about MAX_ATTEMPTS_KEPT remain, but costs it none of its tries and leaves its due time. The first
 success after that wakes the lane, and all that is pending becomes due; so does the first success after a start.
+
+A lane whose endpoint is `ordered` sends one at a time, the oldest first, and after a failure the same one again: the
+due times of its notifications stay as they were made, and the lane itself rests until the next try.
 
 Half of the deliveries that may be under way at once belong to lanes that do well; those that do not, or are not known
 yet, share the other half. So many silent endpoints slow only each other.
@@ -27,8 +31,8 @@ import structlog
 from owncast_py.notifications.channels import DeliveryChannel, Outcome
 from owncast_py.notifications.directory import Directory
 from owncast_py.notifications.health import PROBES, Health
-from owncast_py.notifications.ledger import Bodies, Ledger
-from owncast_py.notifications.model import Attempt, Endpoint, Notification, State, Verdict
+from owncast_py.notifications.ledger import Ledger, Messages
+from owncast_py.notifications.model import Attempt, Endpoint, Message, Method, Notification, Parcel, State, Verdict
 from owncast_py.notifications.schedule import Schedule
 from owncast_py.storage import notifications as repository
 from owncast_py.storage.database import Database
@@ -37,9 +41,9 @@ MAX_FLYING = 64
 """Deliveries under way at once."""
 MAX_FLYING_OF_DOUBTFUL = MAX_FLYING // 2
 """Of these, those of lanes that are slow, failing, or new."""
-PAGE = 50
+PAGE = 100
 """Notifications that a lane reads at once."""
-MAX_IN_HAND = 200
+MAX_IN_HAND = 500
 """Notifications of a lane that are under way or not written down yet."""
 MAX_DELIVERY_SECONDS = 60.0
 """A channel that takes longer broke its word."""
@@ -65,12 +69,21 @@ class _Lane:
     waiting: deque[Notification] = field(default_factory=deque)
     in_hand: set[str] = field(default_factory=set)
     flying: int = 0
+    unread: bool = True
+    """Whether the database may have something for it that is neither waiting nor in hand, nor due at `next_due`."""
     next_due: datetime | None = None
     """When the first one after `waiting` is due."""
     probed: tuple[datetime, str] | None = None
     """The place of the last probe in the order of due times."""
     task: asyncio.Task[None] | None = None
     deliveries: set[asyncio.Task[None]] = field(default_factory=set)
+    error: str = ""
+    """What the last delivery failed with; empty after one that went through."""
+
+    def forget(self) -> None:
+        """The page in memory is not to be trusted any more."""
+        self.waiting.clear()
+        self.unread = True
 
 
 class Lanes:
@@ -83,6 +96,7 @@ class Lanes:
         directory: Directory,
         ledger: Ledger,
         gone: Callable[[str], Awaitable[None]],
+        met: Callable[[str, bool], Awaitable[None]],
         now: Callable[[], datetime],
         monotonic: Callable[[], float],
         chance: random.Random,
@@ -90,18 +104,21 @@ class Lanes:
         schedule: Schedule,
         probes: Sequence[float] = PROBES,
     ) -> None:
-        """`gone` is awaited with the id of an endpoint that wants nothing any more. `now` is aware UTC."""
+        """`gone` is awaited with the id of an endpoint that wants nothing any more, `met` with that of one, and whether
+        it knows us, when that is news. `now` is aware UTC.
+        """
         self._database = database
         self._channels = channels
         self._directory = directory
         self._ledger = ledger
         self._gone = gone
+        self._met = met
         self._now = now
         self._monotonic = monotonic
         self._chance = chance
         self._schedule = schedule
         self._probes = probes
-        self._bodies = Bodies(database)
+        self._messages = Messages(database)
         self._lanes: dict[str, _Lane] = {}
         self._places = asyncio.Semaphore(MAX_FLYING)
         self._doubtful_places = asyncio.Semaphore(MAX_FLYING_OF_DOUBTFUL)
@@ -109,29 +126,64 @@ class Lanes:
 
     def nudge(self, endpoint_id: str) -> None:
         """Something may be due for that endpoint."""
-        endpoint = self._directory.endpoints.get(endpoint_id)
-        if self._closing or endpoint is None or not endpoint.active:
+        if (lane := self._awake(endpoint_id)) is not None:
+            lane.unread = True
+
+    def offer(self, endpoint_id: str, fresh: Sequence[Notification]) -> None:
+        """Those have just been queued for that endpoint, in that order."""
+        lane = self._awake(endpoint_id)
+        if lane is None:
             return
+        if lane.unread or len(lane.waiting) + len(fresh) > PAGE or lane.health.down:
+            lane.unread = True
+            return
+        # A page that was read meanwhile may have them already.
+        held = lane.in_hand | {each.id for each in lane.waiting}
+        lane.waiting.extend(each for each in fresh if each.id not in held)
+
+    def remember(self, messages: Sequence[Message]) -> None:
+        """Notifications of these are about to be sent."""
+        for message in messages:
+            self._messages.keep(message)
+
+    def _awake(self, endpoint_id: str) -> _Lane | None:
+        """That endpoint's lane, which looks for work; None where nothing is pushed."""
+        endpoint = self._directory.endpoints.get(endpoint_id)
+        if self._closing or endpoint is None or not endpoint.active or endpoint.method is Method.PULL:
+            return None
         lane = self._lanes.get(endpoint_id)
         if lane is None:
             lane = self._lanes[endpoint_id] = _Lane(endpoint_id, Health(self._probes))
         lane.news.set()
         if lane.task is None:
             lane.task = asyncio.create_task(self._run(lane), name=f"notifications: lane {endpoint_id}")
+        return lane
+
+    def report(self, endpoint_id: str) -> tuple[str, str]:
+        """How an endpoint's lane does, one of `well slow probing resting`, and what its last delivery failed with."""
+        lane = self._lanes.get(endpoint_id)
+        if lane is None:
+            return "well", ""
+        if lane.health.down:
+            return "probing", lane.error
+        if lane.health.rest(self._monotonic()) > 0:
+            return "resting", lane.error
+        return "well" if lane.health.brisk or not lane.error else "slow", lane.error
 
     async def renew(self, endpoint_id: str) -> None:
         """That endpoint was changed: what was learnt about it is void, and all that is pending is due."""
         if (lane := self._lanes.get(endpoint_id)) is not None:
             lane.health = Health(self._probes)
-            lane.waiting.clear()
+            lane.forget()
         await self._hasten(endpoint_id)
         self.nudge(endpoint_id)
 
     async def halt(self, endpoint_id: str) -> None:
-        """Ends a lane at once, with what is under way."""
+        """Ends a lane at once, with what is under way; a delivery that asks for it comes to its own end."""
         lane = self._lanes.pop(endpoint_id, None)
         if lane is not None:
             tasks = [*lane.deliveries, *([lane.task] if lane.task else [])]
+            tasks = [task for task in tasks if task is not asyncio.current_task()]
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
@@ -160,6 +212,7 @@ class Lanes:
                 wait = await self._advance(lane)
             except Exception:
                 log.exception("a lane is stuck for a while", endpoint=lane.endpoint_id)
+                lane.unread = True
                 wait = TROUBLE_SECONDS
             if wait is None:
                 lane.task = None
@@ -174,18 +227,18 @@ class Lanes:
         """Sends what may be sent now. Returns the seconds until there may be more; None when nothing is left."""
         if self._serviceable(lane) is None:
             return None
-        left = True
-        if not lane.waiting and self._room(lane) > 0 and len(lane.in_hand) < MAX_IN_HAND:
-            left = await self._read(lane)
+        due = lane.unread or (lane.next_due is not None and lane.next_due <= self._now())
+        if due and not lane.waiting and self._room(lane) > 0 and len(lane.in_hand) < MAX_IN_HAND:
+            await self._read(lane)
             if self._serviceable(lane) is None:
                 return None
         while lane.waiting and self._room(lane) > 0:
             self._send(lane, lane.waiting.popleft())
-        if not left and not lane.in_hand and not lane.news.is_set():
+        if not (lane.waiting or lane.in_hand or lane.unread or lane.next_due or lane.news.is_set()):
             return None
         if (rest := lane.health.rest(self._monotonic())) > 0:
             # By then the page may be old, and another notification more urgent.
-            lane.waiting.clear()
+            lane.forget()
             return rest
         if self._room(lane) > 0 and lane.next_due is not None and len(lane.in_hand) < MAX_IN_HAND:
             return (lane.next_due - self._now()).total_seconds()
@@ -193,33 +246,54 @@ class Lanes:
 
     def _serviceable(self, lane: _Lane) -> Endpoint | None:
         endpoint = self._directory.endpoints.get(lane.endpoint_id)
-        if endpoint is None or not endpoint.active or endpoint.channel not in self._channels:
-            lane.waiting.clear()
+        if (
+            endpoint is None
+            or not endpoint.active
+            or endpoint.method is Method.PULL
+            or endpoint.channel not in self._channels
+        ):
+            lane.forget()
             return None
         return endpoint
 
     def _room(self, lane: _Lane) -> int:
-        return 0 if lane.health.rest(self._monotonic()) > 0 else lane.health.room(lane.flying)
+        if lane.health.rest(self._monotonic()) > 0:
+            return 0
+        endpoint = self._directory.endpoints.get(lane.endpoint_id)
+        if endpoint is not None and endpoint.ordered:
+            # After a failure the queue is read again, once that is written down.
+            return 0 if lane.flying or (lane.in_hand and lane.error) else 1
+        return lane.health.room(lane.flying)
 
-    async def _read(self, lane: _Lane) -> bool:
-        """Fills `waiting` with what is due, or with the next probe. Returns whether anything pends."""
-        lane.next_due = None
+    async def _read(self, lane: _Lane) -> None:
+        """Fills `waiting` with what is due, or with the next probe."""
+        endpoint = self._directory.endpoints.get(lane.endpoint_id)
+        ordered = endpoint is not None and endpoint.ordered
+        probing = lane.health.down and not ordered
+        # What is queued from now on is offered, or says that there is something unread.
+        lane.next_due, lane.unread = None, False
         async with self._database.reading() as connection:
-            if lane.health.down:
+            if probing:
                 after, without = lane.probed, set(lane.in_hand)
                 found = await repository.page(connection, lane.endpoint_id, 1, without=without, after=after)
                 if not found and after is not None:
                     found = await repository.page(connection, lane.endpoint_id, 1, without=without)
-                lane.probed = (found[0].due_at, found[0].id) if found else None
-                lane.waiting.extend(found)
-                return bool(found)
-            found = await repository.page(connection, lane.endpoint_id, PAGE, without=set(lane.in_hand))
+            else:
+                found = await repository.page(connection, lane.endpoint_id, PAGE, without=set(lane.in_hand))
+        if probing:
+            lane.probed = (found[0].due_at, found[0].id) if found else None
+            lane.waiting = deque(found)
+            lane.unread = lane.unread or bool(found)
+            return
         now = self._now()
-        lane.waiting.extend(each for each in found if each.due_at <= now)
-        # Behind a full page that is all due there are likely more that are.
-        rest_due = found[-1].due_at if len(found) == PAGE else None
-        lane.next_due = next((each.due_at for each in found if each.due_at > now), rest_due)
-        return bool(found)
+        due = [each for each in found if each.due_at <= now]
+        if len(found) == PAGE:
+            # What was offered meanwhile comes after what is unread.
+            lane.waiting, lane.unread = deque(due), True
+        else:
+            offered, read = lane.waiting, {each.id for each in due}
+            lane.waiting = deque([*due, *(each for each in offered if each.id not in read)])
+        lane.next_due = next((each.due_at for each in found if each.due_at > now), None)
 
     # One delivery.
 
@@ -235,22 +309,25 @@ class Lanes:
         task.add_done_callback(lane.deliveries.discard)
 
     async def _deliver(self, lane: _Lane, notification: Notification, upcoming: Sequence[str], *, probe: bool) -> None:
-        landed = woken = gone = False
+        landed = woken = done = False
+        outcome: Outcome | None = None
         try:
             async with AsyncExitStack() as until_settled:
                 async with self._place(doubtful=not lane.health.brisk):
                     await until_settled.enter_async_context(self._ledger.places)
-                    body = await self._bodies.get(notification.message_id, upcoming)
+                    message = await self._messages.get(notification.message_id, upcoming)
                     endpoint = self._serviceable(lane)
                     if endpoint is None:
                         return
                     at, began = self._now(), self._monotonic()
-                    verdict = self._obstacle(notification, body, at)
-                    if verdict is None and body is not None:
-                        outcome = await self._try(endpoint, notification, body)
+                    verdict = self._obstacle(notification, message, at)
+                    if verdict is None and message is not None:
+                        outcome = await self._try(endpoint, notification, message)
                         took = self._monotonic() - began
-                        verdict = self._verdict(notification, outcome, at, took, probe=probe)
-                        woken, gone = self._note(lane, outcome, took, probe=probe), outcome.gone
+                        verdict = self._verdict(endpoint, notification, outcome, at, took, probe=probe)
+                        woken = self._note(lane, outcome, took, probe=probe)
+                        if endpoint.ordered and verdict.state is State.PENDING:
+                            self._hold(lane, verdict.tries, probe=probe)
                 lane.flying -= 1
                 landed = True
                 lane.news.set()
@@ -258,8 +335,10 @@ class Lanes:
                     await self._ledger.settle(verdict)
             if woken:
                 await self._hasten(lane.endpoint_id)
-            if gone:
-                await self._gone(lane.endpoint_id)
+                lane.unread = True
+            if outcome is not None:
+                done = outcome.received
+                await self._learn(lane.endpoint_id, outcome)
         except Exception:
             log.exception("a delivery is stuck for a while", notification=notification.id, endpoint=lane.endpoint_id)
             lane.health.pause(self._monotonic(), TROUBLE_SECONDS)
@@ -267,23 +346,27 @@ class Lanes:
             if not landed:
                 lane.flying -= 1
             lane.in_hand.discard(notification.id)
+            # When one that failed is due again, only the database knows.
+            lane.unread = lane.unread or not done
             lane.news.set()
 
-    def _obstacle(self, notification: Notification, body: bytes | None, at: datetime) -> Verdict | None:
+    def _obstacle(self, notification: Notification, message: Message | None, at: datetime) -> Verdict | None:
         """Why it is not even tried, if so."""
-        if body is None:
+        if message is None or message.topic_id not in self._directory.topics:
             state, sentence = State.FAILED, "Its message is no more."
-        elif at >= self._schedule.deadline(notification.created_at):
+        elif at >= self._schedule.deadline(notification.queued_at):
             state, sentence = State.EXPIRED, "Its time was over before it could be tried again."
         else:
             return None
         attempt = Attempt(notification.id, at, 0, None, sentence, "")
         return Verdict(notification.endpoint_id, attempt, state, notification.tries, notification.due_at)
 
-    async def _try(self, endpoint: Endpoint, notification: Notification, body: bytes) -> Outcome:
+    async def _try(self, endpoint: Endpoint, notification: Notification, message: Message) -> Outcome:
+        topic = self._directory.topics[message.topic_id]
+        parcel = Parcel(notification.id, topic, message.at, message.body, message.entity)
         try:
             async with asyncio.timeout(MAX_DELIVERY_SECONDS):
-                return await self._channels[endpoint.channel].deliver(endpoint, notification, body)
+                return await self._channels[endpoint.channel].deliver(endpoint, parcel)
         except TimeoutError:
             return Outcome(error=f"The delivery took more than {MAX_DELIVERY_SECONDS:g} seconds.")
         except Exception:
@@ -292,24 +375,32 @@ class Lanes:
 
     def _note(self, lane: _Lane, outcome: Outcome, took: float, *, probe: bool) -> bool:
         """Learns from an outcome. Returns whether it woke the lane."""
+        lane.error = outcome.error
         if outcome.received:
             if lane.health.down:
                 log.info("an endpoint is back", endpoint=lane.endpoint_id)
             woken = lane.health.succeeded(took)
             if woken:
                 lane.probed = None
-                lane.waiting.clear()
+                lane.forget()
             return woken
         if outcome.gone:
             # Until it is switched off; if that fails, the next one asks again.
             lane.health.pause(self._monotonic(), TROUBLE_SECONDS)
         if lane.health.failed(self._monotonic(), probe=probe, retry_after=outcome.retry_after):
-            lane.waiting.clear()
+            lane.forget()
             log.warning("an endpoint takes nothing; it is probed", endpoint=lane.endpoint_id, error=outcome.error)
         return False
 
     def _verdict(
-        self, notification: Notification, outcome: Outcome, at: datetime, took: float, *, probe: bool
+        self,
+        endpoint: Endpoint,
+        notification: Notification,
+        outcome: Outcome,
+        at: datetime,
+        took: float,
+        *,
+        probe: bool,
     ) -> Verdict:
         attempt = Attempt(notification.id, at, round(took * 1000), outcome.status, outcome.error[:2000], outcome.answer)
         state, tries, due_at = State.PENDING, notification.tries, notification.due_at
@@ -320,11 +411,28 @@ class Lanes:
         elif not probe:
             tries += 1
             following = self._schedule.next_try(
-                notification.created_at, tries, self._now(), outcome.retry_after, self._chance.random()
+                notification.queued_at, tries, self._now(), outcome.retry_after, self._chance.random()
             )
-            state, due_at = (State.EXPIRED, due_at) if following is None else (state, following)
+            if following is None:
+                state = State.EXPIRED
+            elif not endpoint.ordered:
+                due_at = following
         trim = probe and self._chance.random() < TRIMMED
         return Verdict(notification.endpoint_id, attempt, state, tries, due_at, trim)
+
+    def _hold(self, lane: _Lane, tries: int, *, probe: bool) -> None:
+        """Keeps an ordered lane from sending anything before it may try the same again."""
+        lane.forget()
+        if not probe:
+            lane.health.pause(self._monotonic(), self._schedule.delay(tries, self._chance.random()))
+
+    async def _learn(self, endpoint_id: str, outcome: Outcome) -> None:
+        if outcome.gone:
+            await self._gone(endpoint_id)
+        endpoint = self._directory.endpoints.get(endpoint_id)
+        telling = outcome.received or outcome.unauthenticated
+        if telling and endpoint is not None and endpoint.authenticated != outcome.received:
+            await self._met(endpoint_id, outcome.received)
 
     async def _hasten(self, endpoint_id: str) -> None:
         moment = self._now()

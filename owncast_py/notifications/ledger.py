@@ -1,4 +1,4 @@
-"""What became of tries, written down in groups; and the bodies that are sent, read in groups.
+"""What became of tries, written down in groups; and the messages that are sent, read in groups.
 
 Owns the way of a verdict into the database and how many may be on that way. A verdict that is not written yet is lost
 by a crash, and its notification is delivered again with the same id. While the database refuses, verdicts wait here,
@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 import structlog
 
 from owncast_py.errors import StorageError
-from owncast_py.notifications.model import Verdict
+from owncast_py.notifications.model import Message, Verdict
 from owncast_py.storage import notifications as repository
 from owncast_py.storage.database import Database
 
@@ -111,17 +111,17 @@ class Ledger:
                 pass
 
 
-class Bodies:
-    """The bodies of messages that are being sent; the one longest unused makes room."""
+class Messages:
+    """The messages that are being sent; the one longest unused makes room."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._kept: OrderedDict[str, bytes] = OrderedDict()
+        self._kept: OrderedDict[str, Message] = OrderedDict()
         self._size = 0
         self._reading = asyncio.Lock()
 
-    async def get(self, message_id: str, upcoming: Sequence[str]) -> bytes | None:
-        """That message's body, None when it is no more. Those `upcoming` are read with it, as they are wanted soon."""
+    async def get(self, message_id: str, upcoming: Sequence[str]) -> Message | None:
+        """That message, None when it is no more. Those `upcoming` are read with it, as they are wanted soon."""
         if message_id in self._kept:
             self._kept.move_to_end(message_id)
             return self._kept[message_id]
@@ -131,14 +131,15 @@ class Bodies:
                 return self._kept[message_id]
             wanted = {message_id, *(each for each in upcoming if each not in self._kept)}
             async with self._database.reading() as connection:
-                found = await repository.bodies(connection, wanted)
-        for each, body in found.items():
-            self._keep(each, body)
+                found = await repository.messages(connection, wanted)
+        for message in found.values():
+            self.keep(message)
         return found.get(message_id)
 
-    def _keep(self, message_id: str, body: bytes) -> None:
-        if message_id not in self._kept:
-            self._kept[message_id] = body
-            self._size += len(body)
+    def keep(self, message: Message) -> None:
+        """It is wanted soon."""
+        if message.id not in self._kept:
+            self._kept[message.id] = message
+            self._size += len(message.body)
         while self._size > MAX_BODIES:
-            self._size -= len(self._kept.popitem(last=False)[1])
+            self._size -= len(self._kept.popitem(last=False)[1].body)

@@ -38,26 +38,30 @@ class Schedule:
     lifetime: timedelta = LIFETIME
     last_call: timedelta = LAST_CALL
 
-    def deadline(self, created_at: datetime) -> datetime:
+    def deadline(self, queued_at: datetime) -> datetime:
         """When a notification expires."""
-        return created_at + self.lifetime
+        return queued_at + self.lifetime
+
+    def delay(self, tries: int, roll: float) -> float:
+        """Seconds from a failed try to the next, after `tries` of them. `roll` is 0 to 1, for the jitter."""
+        return self.delays[min(tries, len(self.delays) - 1)] * (1 + JITTER * roll)
 
     def next_try(
-        self, created_at: datetime, tries: int, now: datetime, retry_after: float | None, roll: float
+        self, queued_at: datetime, tries: int, now: datetime, retry_after: float | None, roll: float
     ) -> datetime | None:
         """When to try again after `tries` failed ones; None when there is no time left.
 
         `retry_after` is what the endpoint asked for, in seconds, and goes before the list. `roll` is 0 to 1, for the
         jitter. A wait beyond the last call ends there.
         """
-        last = self.deadline(created_at) - self.last_call
+        last = self.deadline(queued_at) - self.last_call
         if now >= last:
             return None
         if retry_after is None:
-            delay = self.delays[min(tries, len(self.delays) - 1)]
+            delay = self.delay(tries, roll)
         else:
-            delay = max(retry_after, MIN_RETRY_AFTER)
-        seconds = min(delay * (1 + JITTER * roll), self.lifetime.total_seconds())
+            delay = max(retry_after, MIN_RETRY_AFTER) * (1 + JITTER * roll)
+        seconds = min(delay, self.lifetime.total_seconds())
         return min(now + timedelta(seconds=seconds), last)
 
 

@@ -6,58 +6,82 @@ takes a `limit` and is called again, so that no other write waits long.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from datetime import datetime
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime, timedelta
 
-import orjson
-from sqlalchemy import Row, Select, and_, bindparam, delete, exists, func, insert, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    and_,
+    bindparam,
+    column,
+    delete,
+    exists,
+    func,
+    insert,
+    or_,
+    select,
+    table,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from owncast_py.notifications.model import Attempt, Endpoint, Message, Notification, State, Subscription, Topic, Verdict
+from owncast_py.notifications.ids import MESSAGE, NOTIFICATION, number_of, since
+from owncast_py.notifications.model import (
+    Attempt,
+    Endpoint,
+    Message,
+    Notification,
+    Shelf,
+    State,
+    Subscription,
+    Topic,
+    Verdict,
+)
+from owncast_py.realtime.messages import EPOCH
+from owncast_py.storage.notification_rows import endpoint, endpoint_values, notification, subscription, topic
 from owncast_py.storage.tables import attempts, endpoints, notifications, subscriptions, topic_messages, topics
 
+MILLISECOND = timedelta(milliseconds=1)
+_NEW = insert(table("notifications", *(column(name) for name in notifications.c.keys())))  # noqa: SIM118 - no dict
+"""A new notification of plain numbers: ten for each message may come, and converting is half of what they cost."""
 MAX_ATTEMPTS_KEPT = 50
 """Attempts of a notification that are left when they are trimmed: the newest."""
 
 # Topics, endpoints, subscriptions.
 
 
-async def load(connection: AsyncConnection, domain: str) -> tuple[list[Topic], list[Endpoint], list[Subscription]]:
-    """The topics of a domain, every endpoint, every subscription, each oldest first."""
-    known = select(topics).where(topics.c.domain == domain).order_by(topics.c.created_at, topics.c.id)
-    targets = select(endpoints).order_by(endpoints.c.created_at, endpoints.c.id)
-    wanted = select(subscriptions).order_by(subscriptions.c.created_at, subscriptions.c.id)
+async def load(connection: AsyncConnection) -> tuple[list[Topic], list[Endpoint], list[Subscription]]:
+    """Every topic, endpoint and subscription, each oldest first."""
     return (
-        [Topic(row.id, row.domain, row.name, row.created_at) for row in await connection.execute(known)],
-        [_endpoint(row) for row in await connection.execute(targets)],
-        [
-            Subscription(row.id, row.topic_id, row.endpoint_id, row.created_at)
-            for row in await connection.execute(wanted)
-        ],
+        [topic(row) for row in await connection.execute(select(topics).order_by(topics.c.id))],
+        [endpoint(row) for row in await connection.execute(select(endpoints).order_by(endpoints.c.id))],
+        [subscription(row) for row in await connection.execute(select(subscriptions).order_by(subscriptions.c.id))],
     )
 
 
 async def add_topics(connection: AsyncConnection, new: Sequence[Topic]) -> None:
     """New topics."""
-    rows = [
-        {"id": topic.id, "domain": topic.domain, "name": topic.name, "created_at": topic.created_at} for topic in new
-    ]
+    rows = [{"id": each.id, "domain": each.domain, "name": each.name, "created_at": each.created_at} for each in new]
     if rows:
         await connection.execute(insert(topics), rows)
 
 
-async def add_endpoint(connection: AsyncConnection, endpoint: Endpoint) -> None:
+async def remove_topic(connection: AsyncConnection, topic_id: str) -> None:
+    """Removes a topic with what is left of its subscriptions and messages."""
+    await connection.execute(delete(topics).where(topics.c.id == topic_id))
+
+
+async def add_endpoint(connection: AsyncConnection, new: Endpoint) -> None:
     """A new endpoint."""
-    await connection.execute(
-        insert(endpoints).values(
-            id=endpoint.id, channel=endpoint.channel, created_at=endpoint.created_at, **_values(endpoint)
-        )
-    )
+    values = {"id": new.id, "created_at": new.created_at, **endpoint_values(new)}
+    await connection.execute(insert(endpoints).values(values))
 
 
-async def replace_endpoint(connection: AsyncConnection, endpoint: Endpoint) -> None:
+async def replace_endpoint(connection: AsyncConnection, changed: Endpoint) -> None:
     """Writes what can change of an endpoint, except its last use, over what was there."""
-    await connection.execute(update(endpoints).where(endpoints.c.id == endpoint.id).values(**_values(endpoint)))
+    await connection.execute(update(endpoints).where(endpoints.c.id == changed.id).values(endpoint_values(changed)))
 
 
 async def remove_endpoint(connection: AsyncConnection, endpoint_id: str) -> None:
@@ -65,19 +89,29 @@ async def remove_endpoint(connection: AsyncConnection, endpoint_id: str) -> None
     await connection.execute(delete(endpoints).where(endpoints.c.id == endpoint_id))
 
 
-async def add_subscriptions(connection: AsyncConnection, new: Sequence[Subscription]) -> None:
-    """New subscriptions."""
+async def put_subscriptions(connection: AsyncConnection, put: Sequence[Subscription]) -> None:
+    """New subscriptions, and changed ones over what was there."""
+    known = select(subscriptions.c.id).where(subscriptions.c.id.in_([each.id for each in put]))
+    had = {row.id for row in await connection.execute(known)}
     rows = [
         {
-            "id": subscription.id,
-            "topic_id": subscription.topic_id,
-            "endpoint_id": subscription.endpoint_id,
-            "created_at": subscription.created_at,
+            "id": each.id,
+            "topic_id": each.topic_id,
+            "endpoint_id": each.endpoint_id,
+            "subscriber": each.subscriber,
+            "restricted": each.restricted,
+            "active": each.active,
+            "created_at": each.created_at,
+            "updated_at": each.updated_at,
         }
-        for subscription in new
+        for each in put
     ]
-    if rows:
-        await connection.execute(insert(subscriptions), rows)
+    new = [row for row in rows if row["id"] not in had]
+    if new:
+        await connection.execute(insert(subscriptions), new)
+    for row in rows:
+        if row["id"] in had:
+            await connection.execute(update(subscriptions).where(subscriptions.c.id == row["id"]).values(row))
 
 
 async def remove_subscriptions(connection: AsyncConnection, ids: Sequence[str]) -> None:
@@ -92,39 +126,44 @@ async def add_messages(connection: AsyncConnection, new: Sequence[Message], queu
     """Messages, and a notification for each endpoint that is to have them."""
     await connection.execute(
         insert(topic_messages),
-        [{"id": message.id, "topic_id": message.topic_id, "at": message.at, "body": message.body} for message in new],
-    )
-    await connection.execute(
-        insert(notifications),
         [
-            {
-                "id": notification.id,
-                "message_id": notification.message_id,
-                "subscription_id": notification.subscription_id,
-                "endpoint_id": notification.endpoint_id,
-                "state": notification.state.value,
-                "tries": notification.tries,
-                "due_at": notification.due_at,
-                "created_at": notification.created_at,
-            }
-            for notification in queued
+            {"id": each.id, "topic_id": each.topic_id, "entity": each.entity or None, "at": each.at, "body": each.body}
+            for each in new
         ],
     )
+    rows = []
+    for each in queued:
+        at = (each.created_at - EPOCH) // MILLISECOND
+        rows.append(
+            {
+                "id": number_of(each.id),
+                "message_id": number_of(each.message_id),
+                "topic_id": number_of(each.topic_id),
+                "subscription_id": number_of(each.subscription_id),
+                "endpoint_id": number_of(each.endpoint_id),
+                "shelf": int(each.shelf),
+                "expired": each.expired,
+                "tries": each.tries,
+                "due_at": at,
+                "queued_at": at,
+                "created_at": at,
+                "updated_at": at,
+            }
+        )
+    await connection.execute(_NEW, rows)
 
 
-async def last_id(connection: AsyncConnection) -> str:
-    """The newest notification's id, empty when there is none."""
-    return str((await connection.execute(select(func.max(notifications.c.id)))).scalar() or "")
+async def last_ids(connection: AsyncConnection) -> list[str]:
+    """The newest id of each kind that there is."""
+    tables = (notifications, topic_messages, topics, endpoints, subscriptions)
+    found = [(await connection.execute(select(func.max(each.c.id)))).scalar() for each in tables]
+    return [newest for newest in found if newest]
 
 
-async def pending(connection: AsyncConnection) -> dict[str, int]:
-    """How many notifications each endpoint has waiting."""
-    # Counted endpoint by endpoint: that reads only the pending part of the index, not the received ones of a month.
-    count = (
-        select(func.count())
-        .where(notifications.c.endpoint_id == endpoints.c.id, notifications.c.state == State.PENDING.value)
-        .scalar_subquery()
-    )
+async def counts(connection: AsyncConnection, shelves: Collection[Shelf]) -> dict[str, int]:
+    """How many notifications each endpoint has on those shelves."""
+    # Counted endpoint by endpoint: that reads only this part of the index, not the received ones of a month.
+    count = select(func.count()).where(notifications.c.endpoint_id == endpoints.c.id, _on(shelves)).scalar_subquery()
     return {row.id: row.many for row in await connection.execute(select(endpoints.c.id, count.label("many")))}
 
 
@@ -136,28 +175,30 @@ async def page(
     without: Collection[str] = (),
     after: tuple[datetime, str] | None = None,
 ) -> list[Notification]:
-    """Pending notifications of an endpoint by (due_at, id), after that place, except those ids."""
-    query = _pending_of(endpoint_id).order_by(notifications.c.due_at, notifications.c.id).limit(limit)
+    """What is queued for an endpoint by (due_at, id), after that place, except those ids."""
+    query = _queued_for(endpoint_id).order_by(notifications.c.due_at, notifications.c.id).limit(limit)
     if without:
         query = query.where(notifications.c.id.not_in(list(without)))
     if after is not None:
         due_at, last = after
         same = and_(notifications.c.due_at == due_at, notifications.c.id > last)
         query = query.where(or_(notifications.c.due_at > due_at, same))
-    return [_notification(row) for row in await connection.execute(query)]
+    return [notification(row) for row in await connection.execute(query)]
 
 
-async def bodies(connection: AsyncConnection, ids: Collection[str]) -> dict[str, bytes]:
-    """The bodies of those messages that exist."""
-    query = select(topic_messages.c.id, topic_messages.c.body).where(topic_messages.c.id.in_(list(ids)))
-    return {row.id: row.body for row in await connection.execute(query)}
+async def messages(connection: AsyncConnection, ids: Collection[str]) -> dict[str, Message]:
+    """Those messages that exist, by id."""
+    query = select(topic_messages).where(topic_messages.c.id.in_(list(ids)))
+    return {
+        row.id: Message(row.id, row.topic_id, row.at, row.body, row.entity or "")
+        for row in await connection.execute(query)
+    }
 
 
 async def settle(connection: AsyncConnection, verdicts: Sequence[Verdict]) -> list[Verdict]:
-    """Keeps tries and what they mean. Returns those of notifications that were still pending; others are let go."""
+    """Keeps tries and what they mean. Returns those of notifications that were still queued; others are let go."""
     query = select(notifications.c.id).where(
-        notifications.c.id.in_([verdict.notification_id for verdict in verdicts]),
-        notifications.c.state == State.PENDING.value,
+        notifications.c.id.in_([verdict.notification_id for verdict in verdicts]), _on([Shelf.QUEUE])
     )
     still = {row.id for row in await connection.execute(query)}
     kept = [verdict for verdict in verdicts if verdict.notification_id in still]
@@ -168,28 +209,25 @@ async def settle(connection: AsyncConnection, verdicts: Sequence[Verdict]) -> li
         update(notifications)
         .where(notifications.c.id == bindparam("which"))
         .values(
-            state=bindparam("to_state"),
+            shelf=bindparam("to_shelf"),
+            expired=bindparam("to_expired"),
             tries=bindparam("to_tries"),
             due_at=bindparam("to_due_at"),
-            settled_at=bindparam("to_settled_at"),
+            updated_at=bindparam("to_updated_at"),
         ),
         [
             {
                 "which": verdict.notification_id,
-                "to_state": verdict.state.value,
+                "to_shelf": int(_SHELF[verdict.state]),
+                "to_expired": verdict.state is State.EXPIRED,
                 "to_tries": verdict.tries,
                 "to_due_at": verdict.due_at,
-                "to_settled_at": None if verdict.state is State.PENDING else verdict.attempt.at,
+                "to_updated_at": verdict.attempt.at,
             }
             for verdict in kept
         ],
     )
-    used = {verdict.endpoint_id: verdict.attempt.at for verdict in kept if verdict.state is State.RECEIVED}
-    if used:
-        await connection.execute(
-            update(endpoints).where(endpoints.c.id == bindparam("which")).values(last_used_at=bindparam("used_at")),
-            [{"which": endpoint_id, "used_at": at} for endpoint_id, at in used.items()],
-        )
+    await _used(connection, {each.endpoint_id: each.attempt.at for each in kept if each.state is State.RECEIVED})
     for verdict in kept:
         if verdict.trim:
             await _trim_attempts(connection, verdict.notification_id)
@@ -197,21 +235,17 @@ async def settle(connection: AsyncConnection, verdicts: Sequence[Verdict]) -> li
 
 
 async def hasten(connection: AsyncConnection, endpoint_id: str, moment: datetime, limit: int) -> int:
-    """Makes pending notifications from before that moment, but due later, due then. Returns how many."""
-    query = _pending_of(endpoint_id).where(notifications.c.due_at > moment, notifications.c.created_at <= moment)
+    """Makes what was queued before that moment, but is due later, due then. Returns how many."""
+    query = _queued_for(endpoint_id).where(notifications.c.due_at > moment, notifications.c.queued_at <= moment)
     ids = [row.id for row in await connection.execute(query.order_by(notifications.c.due_at).limit(limit))]
     if ids:
         await connection.execute(update(notifications).where(notifications.c.id.in_(ids)).values(due_at=moment))
     return len(ids)
 
 
-async def overdue(connection: AsyncConnection, endpoint_id: str, before: str) -> bool:
-    """Whether something with an id less than `before` is pending for an endpoint."""
-    query = select(notifications.c.id).where(
-        notifications.c.endpoint_id == endpoint_id,
-        notifications.c.state == State.PENDING.value,
-        notifications.c.id < before,
-    )
+async def overdue(connection: AsyncConnection, endpoint_id: str, before: datetime, now: datetime) -> bool:
+    """Whether something that was queued before that time waits for an endpoint."""
+    query = _queued_for(endpoint_id).where(_overdue(before, now))
     return (await connection.execute(query.limit(1))).first() is not None
 
 
@@ -223,49 +257,138 @@ async def close(
     sentence: str,
     limit: int,
     *,
-    before: str = "",
+    before: datetime | None = None,
 ) -> int:
-    """Ends pending notifications of an endpoint, those with an id less than `before` if given. Returns how many."""
-    query = select(notifications.c.id).where(
-        notifications.c.endpoint_id == endpoint_id, notifications.c.state == State.PENDING.value
-    )
-    if before:
-        query = query.where(notifications.c.id < before)
+    """Gives up what is queued for an endpoint, or what was queued before that time. Returns how many."""
+    query = _queued_for(endpoint_id)
+    if before is not None:
+        query = query.where(_overdue(before, at))
     ids = [row.id for row in await connection.execute(query.limit(limit))]
     if ids:
         await _add_attempts(connection, [Attempt(each, at, 0, None, sentence, "") for each in ids])
         await connection.execute(
-            update(notifications).where(notifications.c.id.in_(ids)).values(state=state.value, settled_at=at)
+            update(notifications)
+            .where(notifications.c.id.in_(ids))
+            .values(shelf=int(Shelf.FAILED), expired=state is State.EXPIRED, updated_at=at)
         )
     return len(ids)
 
 
-async def forget(connection: AsyncConnection, subscription_id: str, limit: int) -> tuple[int, int]:
-    """Deletes notifications of a subscription. Returns how many, and how many of these were pending."""
-    query = select(notifications.c.id, notifications.c.state).where(notifications.c.subscription_id == subscription_id)
+async def transfer(connection: AsyncConnection, endpoint_id: str, to: Shelf, at: datetime, limit: int) -> int:
+    """Moves what is pending for an endpoint from the queue to the pull shelf, or back. Returns how many."""
+    source = Shelf.PULL if to is Shelf.QUEUE else Shelf.QUEUE
+    query = select(notifications.c.id).where(notifications.c.endpoint_id == endpoint_id, _on([source])).limit(limit)
+    ids = [row.id for row in await connection.execute(query)]
+    if ids:
+        moved = update(notifications).where(notifications.c.id.in_(ids))
+        await connection.execute(moved.values(shelf=int(to), tries=0, due_at=at, queued_at=at, updated_at=at))
+    return len(ids)
+
+
+async def forget(connection: AsyncConnection, subscription_id: str, limit: int) -> tuple[int, Counter[Shelf]]:
+    """Deletes notifications of a subscription. Returns how many, and of which shelves."""
+    query = select(notifications.c.id, notifications.c.shelf)
+    rows = (
+        await connection.execute(query.where(notifications.c.subscription_id == subscription_id).limit(limit))
+    ).all()
+    if rows:
+        await connection.execute(delete(notifications).where(notifications.c.id.in_([row.id for row in rows])))
+    return len(rows), Counter(Shelf(row.shelf) for row in rows)
+
+
+async def forget_messages(connection: AsyncConnection, topic_id: str, limit: int) -> int:
+    """Deletes messages of a topic, with what is left of their notifications. Returns how many."""
+    query = select(topic_messages.c.id).where(topic_messages.c.topic_id == topic_id).limit(limit)
+    return await _delete_messages(connection, [row.id for row in await connection.execute(query)])
+
+
+async def prune(connection: AsyncConnection, shelf: Shelf, before: datetime, limit: int) -> Counter[str]:
+    """Deletes notifications that came to that shelf before that time. Returns how many of each endpoint."""
+    query = select(notifications.c.id, notifications.c.endpoint_id).where(
+        # What came there by then is older still; this part lies at the front of the index.
+        notifications.c.id < since(NOTIFICATION, before),
+        _on([shelf]),
+        notifications.c.updated_at < before,
+    )
     rows = (await connection.execute(query.limit(limit))).all()
     if rows:
         await connection.execute(delete(notifications).where(notifications.c.id.in_([row.id for row in rows])))
-    return len(rows), sum(row.state == State.PENDING.value for row in rows)
-
-
-async def prune(connection: AsyncConnection, state: State, before: datetime, limit: int) -> int:
-    """Deletes notifications that came to that state before that time. Returns how many."""
-    query = select(notifications.c.id).where(notifications.c.state == state.value, notifications.c.settled_at < before)
-    ids = [row.id for row in await connection.execute(query.limit(limit))]
-    if ids:
-        await connection.execute(delete(notifications).where(notifications.c.id.in_(ids)))
-    return len(ids)
+    return Counter(row.endpoint_id for row in rows)
 
 
 async def prune_messages(connection: AsyncConnection, before: datetime, limit: int) -> int:
     """Deletes messages from before that time that no notification needs. Returns how many."""
     needed = exists().where(notifications.c.message_id == topic_messages.c.id)
-    query = select(topic_messages.c.id).where(topic_messages.c.at < before, ~needed).limit(limit)
-    ids = [row.id for row in await connection.execute(query)]
-    if ids:
-        await connection.execute(delete(topic_messages).where(topic_messages.c.id.in_(ids)))
-    return len(ids)
+    old = topic_messages.c.id < since(MESSAGE, before)
+    query = select(topic_messages.c.id).where(old, ~needed).limit(limit)
+    return await _delete_messages(connection, [row.id for row in await connection.execute(query)])
+
+
+# Single ones.
+
+
+async def find(connection: AsyncConnection, notification_id: str) -> Notification | None:
+    """That notification."""
+    row = (await connection.execute(select(notifications).where(notifications.c.id == notification_id))).first()
+    return notification(row) if row is not None else None
+
+
+async def acknowledge(
+    connection: AsyncConnection, subscription_id: str, first: str, last: str, at: datetime, limit: int
+) -> Counter[str]:
+    """Moves what a subscription can pull, from the id `first` to `last`, to the received; returns how many of each
+    endpoint.
+    """
+    query = select(notifications.c.id, notifications.c.endpoint_id).where(
+        notifications.c.subscription_id == subscription_id,
+        notifications.c.id.between(first, last),
+        _on([Shelf.PULL]),
+    )
+    rows = (await connection.execute(query.limit(limit))).all()
+    if rows:
+        moved = update(notifications).where(notifications.c.id.in_([row.id for row in rows]))
+        await connection.execute(moved.values(shelf=int(Shelf.RECEIVED), updated_at=at))
+        await _used(connection, {row.endpoint_id: at for row in rows})
+    return Counter(row.endpoint_id for row in rows)
+
+
+async def requeue(connection: AsyncConnection, ids: Collection[str], at: datetime) -> list[Notification]:
+    """Puts settled notifications back to the beginning of their time, to be pushed at once; returns them as before."""
+    query = select(notifications).where(notifications.c.id.in_(list(ids)), _on([Shelf.RECEIVED, Shelf.FAILED]))
+    found = [notification(row) for row in await connection.execute(query)]
+    if found:
+        moved = update(notifications).where(notifications.c.id.in_([each.id for each in found]))
+        await connection.execute(
+            moved.values(shelf=int(Shelf.QUEUE), expired=False, tries=0, due_at=at, queued_at=at, updated_at=at)
+        )
+    return found
+
+
+async def dead(
+    connection: AsyncConnection, subscription_id: str | None, since_id: str, limit: int
+) -> list[Notification]:
+    """Dead letters of a subscription or of all, from that id on, oldest first."""
+    query = select(notifications).where(_on([Shelf.FAILED]), notifications.c.id >= since_id)
+    if subscription_id is not None:
+        query = query.where(notifications.c.subscription_id == subscription_id)
+    rows = await connection.execute(query.order_by(notifications.c.id).limit(limit))
+    return [notification(row) for row in rows]
+
+
+async def remove(connection: AsyncConnection, ids: Collection[str]) -> None:
+    """Deletes notifications."""
+    await connection.execute(delete(notifications).where(notifications.c.id.in_(list(ids))))
+
+
+async def following(
+    connection: AsyncConnection, subscription_id: str, after: str, shelf: Shelf | None, limit: int
+) -> list[Notification]:
+    """What a subscription has got after that id, on that shelf or on all, oldest first."""
+    query = select(notifications).where(notifications.c.subscription_id == subscription_id, notifications.c.id > after)
+    if shelf is not None:
+        query = query.where(_on([shelf]))
+    rows = await connection.execute(query.order_by(notifications.c.id).limit(limit))
+    return [notification(row) for row in rows]
 
 
 # Attempts.
@@ -303,35 +426,39 @@ async def _trim_attempts(connection: AsyncConnection, notification_id: str) -> N
         await connection.execute(delete(attempts).where(of_this, attempts.c.id <= oldest))
 
 
-def _pending_of(endpoint_id: str) -> Select[tuple[object, ...]]:
-    return select(notifications).where(
-        notifications.c.endpoint_id == endpoint_id, notifications.c.state == State.PENDING.value
-    )
+async def _used(connection: AsyncConnection, used: Mapping[str, datetime]) -> None:
+    if used:
+        await connection.execute(
+            update(endpoints).where(endpoints.c.id == bindparam("which")).values(last_used_at=bindparam("used_at")),
+            [{"which": endpoint_id, "used_at": at} for endpoint_id, at in used.items()],
+        )
 
 
-def _values(endpoint: Endpoint) -> dict[str, object]:
-    return {
-        "url": endpoint.url,
-        "document": orjson.dumps(dict(endpoint.document)).decode(),
-        "active": endpoint.active,
-    }
+async def _delete_messages(connection: AsyncConnection, ids: Sequence[str]) -> int:
+    if ids:
+        await connection.execute(delete(topic_messages).where(topic_messages.c.id.in_(ids)))
+    return len(ids)
 
 
-def _endpoint(row: Row[tuple[object, ...]]) -> Endpoint:
-    return Endpoint(
-        row.id, row.channel, row.url, orjson.loads(row.document), row.active, row.created_at, row.last_used_at
-    )
+def _on(shelves: Collection[Shelf]) -> ColumnElement[bool]:
+    return notifications.c.shelf.in_([int(shelf) for shelf in shelves])
 
 
-def _notification(row: Row[tuple[object, ...]]) -> Notification:
-    return Notification(
-        id=row.id,
-        message_id=row.message_id,
-        subscription_id=row.subscription_id,
-        endpoint_id=row.endpoint_id,
-        state=State(row.state),
-        tries=row.tries,
-        due_at=row.due_at,
-        created_at=row.created_at,
-        settled_at=row.settled_at,
-    )
+def _queued_for(endpoint_id: str) -> Select[tuple[object, ...]]:
+    return select(notifications).where(notifications.c.endpoint_id == endpoint_id, _on([Shelf.QUEUE]))
+
+
+def _overdue(before: datetime, now: datetime) -> ColumnElement[bool]:
+    # No try is due after the end of a notification's time, so only what is due already needs a look.
+    return and_(notifications.c.due_at <= now, notifications.c.queued_at < before)
+
+
+# Rows and values.
+
+_SHELF = {
+    State.PENDING: Shelf.QUEUE,
+    State.RECEIVED: Shelf.RECEIVED,
+    State.FAILED: Shelf.FAILED,
+    State.EXPIRED: Shelf.FAILED,
+}
+"""Where a verdict puts a notification that was queued."""

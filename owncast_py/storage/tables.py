@@ -27,7 +27,17 @@ from sqlalchemy import (
     TypeDecorator,
     UniqueConstraint,
 )
+from sqlalchemy.types import TypeEngine
 
+from owncast_py.notifications.ids import (
+    ENDPOINT,
+    MESSAGE,
+    NOTIFICATION,
+    SUBSCRIPTION,
+    TOPIC,
+    number_of,
+    with_number,
+)
 from owncast_py.realtime.messages import EPOCH
 
 _UNKEPT = re.compile("[\0\ud800-\udfff]")
@@ -166,10 +176,36 @@ audit = Table(
 Serial = BigInteger().with_variant(Integer, "sqlite")
 """A number that the database gives; SQLite gives one only to its own INTEGER."""
 
+
+class Stamped(TypeDecorator[str]):
+    """An id of `notifications.ids` with its prefix, kept as its number. What is no such id is found nowhere."""
+
+    impl = BigInteger
+    cache_ok = True
+
+    def __init__(self, prefix: str) -> None:
+        super().__init__()
+        self.prefix = prefix
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[int]:
+        """SQLite's rows lie in the order of their INTEGER key."""
+        return dialect.type_descriptor(Integer() if dialect.name == "sqlite" else BigInteger())
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> int | None:
+        """To the database."""
+        if value is None:
+            return None
+        return number_of(value) if value.startswith(self.prefix) else -1
+
+    def process_result_value(self, value: int | None, dialect: Dialect) -> str | None:
+        """From the database."""
+        return None if value is None else with_number(self.prefix, value)
+
+
 topics = Table(
     "topics",
     metadata,
-    Column("id", Line(40), primary_key=True),
+    Column("id", Stamped(TOPIC), primary_key=True, autoincrement=False),
     Column("domain", Line(200), nullable=False),
     Column("name", Line(200), nullable=False),
     Column("created_at", Moment, nullable=False),
@@ -179,23 +215,35 @@ topics = Table(
 endpoints = Table(
     "endpoints",
     metadata,
-    Column("id", Line(40), primary_key=True),
-    Column("channel", Line(20), nullable=False),
+    Column("id", Stamped(ENDPOINT), primary_key=True, autoincrement=False),
+    Column("method", Line(4), nullable=False),
+    Column("channel", Line(40), nullable=False),
     Column("url", Line(2048), nullable=False),
+    Column("token", Prose, nullable=False),
     Column("document", Prose, nullable=False),
+    Column("ordered", Boolean, nullable=False),
+    Column("secret", Line(200), nullable=False),
+    Column("former_secret", Line(200), nullable=False),
+    Column("former_until", Moment),
+    Column("authenticated", Boolean, nullable=False),
     Column("active", Boolean, nullable=False),
     Column("created_at", Moment, nullable=False),
+    Column("updated_at", Moment, nullable=False),
     Column("last_used_at", Moment),
 )
-"""Where notifications are pushed to: one lane each. `document` is JSON that only its delivery channel reads."""
+"""Where notifications go: a lane each, or a shelf that somebody pulls from. `document` is for its delivery channel."""
 
 subscriptions = Table(
     "subscriptions",
     metadata,
-    Column("id", Line(40), primary_key=True),
-    Column("topic_id", Line(40), ForeignKey("topics.id", ondelete="CASCADE"), nullable=False),
-    Column("endpoint_id", Line(40), ForeignKey("endpoints.id", ondelete="CASCADE"), nullable=False),
+    Column("id", Stamped(SUBSCRIPTION), primary_key=True, autoincrement=False),
+    Column("topic_id", Stamped(TOPIC), ForeignKey("topics.id", ondelete="CASCADE"), nullable=False),
+    Column("endpoint_id", Stamped(ENDPOINT), ForeignKey("endpoints.id", ondelete="CASCADE"), nullable=False),
+    Column("subscriber", Line(2048), nullable=False),
+    Column("restricted", Boolean, nullable=False),
+    Column("active", Boolean, nullable=False),
     Column("created_at", Moment, nullable=False),
+    Column("updated_at", Moment, nullable=False),
     UniqueConstraint("topic_id", "endpoint_id", name="subscriptions_once"),
     Index("subscriptions_by_endpoint", "endpoint_id"),
 )
@@ -203,37 +251,47 @@ subscriptions = Table(
 topic_messages = Table(
     "topic_messages",
     metadata,
-    Column("id", Line(40), primary_key=True),
-    Column("topic_id", Line(40), ForeignKey("topics.id", ondelete="CASCADE"), nullable=False),
+    Column("id", Stamped(MESSAGE), primary_key=True, autoincrement=False),
+    Column("topic_id", Stamped(TOPIC), ForeignKey("topics.id", ondelete="CASCADE"), nullable=False),
+    Column("entity", Line(2048)),
     Column("at", Moment, nullable=False),
     Column("body", LargeBinary, nullable=False),
-    Index("topic_messages_by_time", "at"),
 )
 
 notifications = Table(
     "notifications",
     metadata,
-    Column("id", Line(40), primary_key=True),
-    Column("message_id", Line(40), ForeignKey("topic_messages.id", ondelete="CASCADE"), nullable=False),
-    Column("subscription_id", Line(40), ForeignKey("subscriptions.id", ondelete="CASCADE"), nullable=False),
-    Column("endpoint_id", Line(40), ForeignKey("endpoints.id", ondelete="CASCADE"), nullable=False),
-    Column("state", Line(10), nullable=False),
+    Column("id", Stamped(NOTIFICATION), primary_key=True, autoincrement=False),
+    Column("message_id", Stamped(MESSAGE), ForeignKey("topic_messages.id", ondelete="CASCADE"), nullable=False),
+    Column("topic_id", Stamped(TOPIC), ForeignKey("topics.id", ondelete="CASCADE"), nullable=False),
+    Column(
+        "subscription_id", Stamped(SUBSCRIPTION), ForeignKey("subscriptions.id", ondelete="CASCADE"), nullable=False
+    ),
+    Column("endpoint_id", Stamped(ENDPOINT), ForeignKey("endpoints.id", ondelete="CASCADE"), nullable=False),
+    Column("shelf", SmallInteger, nullable=False),
+    Column("expired", Boolean, nullable=False),
     Column("tries", Integer, nullable=False),
     Column("due_at", Moment, nullable=False),
+    Column("queued_at", Moment, nullable=False),
     Column("created_at", Moment, nullable=False),
-    Column("settled_at", Moment),
-    Index("notifications_due", "endpoint_id", "state", "due_at", "id"),
+    Column("updated_at", Moment, nullable=False),
+    Index("notifications_due", "endpoint_id", "shelf", "due_at", "id"),
     Index("notifications_by_message", "message_id"),
-    Index("notifications_by_subscription", "subscription_id", "created_at"),
-    Index("notifications_settled", "state", "settled_at"),
+    Index("notifications_by_subscription", "subscription_id", "id"),
+    Index("notifications_by_topic", "topic_id", "id"),
+    Index("notifications_by_shelf", "shelf", "id", "expired"),
+    Index("notifications_by_shelf_and_topic", "shelf", "topic_id", "id"),
+    Index("notifications_by_shelf_and_subscription", "shelf", "subscription_id", "id"),
 )
-"""A message on its way to one endpoint. `id` sorts by age."""
+"""A message on its way to one endpoint. `shelf` is the number of a `notifications.model.Shelf`."""
 
 attempts = Table(
     "attempts",
     metadata,
     Column("id", Serial, primary_key=True, autoincrement=True),
-    Column("notification_id", Line(40), ForeignKey("notifications.id", ondelete="CASCADE"), nullable=False),
+    Column(
+        "notification_id", Stamped(NOTIFICATION), ForeignKey("notifications.id", ondelete="CASCADE"), nullable=False
+    ),
     Column("at", Moment, nullable=False),
     Column("milliseconds", Integer, nullable=False),
     Column("status", SmallInteger),

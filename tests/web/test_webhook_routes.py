@@ -14,6 +14,7 @@ from admin_wire import Admin, Json, administered, found_at
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 from chat_wire import Client
+from standardwebhooks import Webhook, WebhookVerificationError
 from websockets.asyncio.client import connect
 
 from owncast_py.broadcast.session import State, Status
@@ -34,6 +35,8 @@ class Receiver:
     url: str = ""
     status: int = 200
     heard: asyncio.Queue[tuple[str, Json]] = field(default_factory=asyncio.Queue)
+    raw: list[tuple[str, dict[str, str]]] = field(default_factory=list)
+    """Bodies and headers as they came."""
 
     async def next(self, kind: str) -> Json:
         """The data of the next event, which has to be of that kind."""
@@ -51,6 +54,7 @@ async def receiving(receiver: Receiver, port: int | None = None) -> AsyncIterato
     async def take(request: web.Request) -> web.Response:
         assert request.content_type == "application/json"
         document = await request.json()
+        receiver.raw.append((await request.text(), {name.lower(): value for name, value in request.headers.items()}))
         if receiver.status == 200:
             receiver.heard.put_nowait((request.headers["webhook-id"], document))
         return web.Response(status=receiver.status)
@@ -60,6 +64,11 @@ async def receiving(receiver: Receiver, port: int | None = None) -> AsyncIterato
     async with TestServer(application, port=port) as server:
         receiver.url = str(server.make_url("/hook"))
         yield server
+
+
+def waiting(admin: Admin) -> int:
+    """How many events wait for a receiver."""
+    return sum(lane.pending for lane in admin.home.services.notifications.shelves.lanes())
 
 
 @pytest.fixture
@@ -79,7 +88,8 @@ async def test_a_webhook_is_made_listed_kept_and_deleted(tmp_path: Path, receive
     async with administered(tmp_path) as admin:
         made = await admin.post(CREATE, {"url": receiver.url, "events": ["CHAT", "STREAM_STARTED", "CHAT"]})
         assert made["events"] == ["CHAT", "STREAM_STARTED"]
-        assert (made["active"], made["lastUsed"]) == (True, None)
+        assert (made["active"], made["lastUsed"], made["signed"]) == (True, None, True)
+        assert str(made.pop("secret")).startswith("whsec_")
         listed = await admin.get("/api/admin/webhooks")
         assert isinstance(listed, list)
         assert [each | {"events": sorted(each["events"])} for each in listed] == [made]
@@ -194,7 +204,7 @@ async def test_what_nobody_asked_for_is_not_queued(admin: Admin, receiver: Recei
     bot = await admin.post("/api/admin/accesstokens/create", {"name": "B", "scopes": ["CAN_SEND_SYSTEM_MESSAGES"]})
     headers = {"Authorization": f"Bearer {bot['token']}"}
     assert (await admin.ask("POST", "/api/integrations/chat/system", {"body": "hi"}, headers))[0] == 200
-    assert await admin.home.services.notifications.pending_count() == 0
+    assert waiting(admin) == 0
 
 
 async def test_events_outlive_a_receiver_that_is_down_and_a_restart(tmp_path: Path) -> None:
@@ -207,9 +217,9 @@ async def test_events_outlive_a_receiver_that_is_down_and_a_restart(tmp_path: Pa
         await admin.home.rule(rate_limit=False)
         for number in range(20):
             await admin.home.chat.posting.message(ana[0], f"message {number}")
-        assert await admin.home.services.notifications.pending_count() == 20
+        assert waiting(admin) == 20
     async with administered(tmp_path) as again, receiving(receiver, port):
-        assert await again.home.services.notifications.pending_count() == 20
+        assert waiting(again) == 20
         bodies = set()
         ids = set()
         while len(bodies) < 20:
@@ -251,3 +261,62 @@ async def test_discord_is_told_that_the_show_begins(tmp_path: Path) -> None:
         async with asyncio.timeout(PATIENCE):
             while notifications.wants("STREAM_STARTED"):
                 await asyncio.sleep(0)
+
+
+async def test_what_is_sent_is_signed_and_a_new_secret_takes_over_in_a_day(admin: Admin, receiver: Receiver) -> None:
+    made = await admin.post(CREATE, {"url": receiver.url, "events": ["CHAT"]})
+    ana = await admin.home.chat.people.register("Ana", None, "")
+
+    async def said(words: str) -> tuple[str, dict[str, str]]:
+        await admin.home.chat.posting.message(ana[0], words)
+        await receiver.next("CHAT")
+        return receiver.raw[-1]
+
+    def signed(secret: object, sent: tuple[str, dict[str, str]]) -> bool:
+        try:
+            Webhook(str(secret)).verify(*sent)
+        except WebhookVerificationError:
+            return False
+        return True
+
+    # Receivers refuse what is too old: the real clock, and that of the house, are far apart.
+    await admin.home.rule(rate_limit=False)
+    admin.home.clock.turn((datetime.now(UTC) - admin.home.clock.now()).total_seconds())
+    sent = await said("one")
+    assert signed(made["secret"], sent)
+    assert not signed(made["secret"], (sent[0].replace("one", "two"), sent[1]))
+    renewed = await admin.post("/api/admin/webhooks/secret", {"id": made["id"]})
+    assert renewed["secret"] != made["secret"]
+    sent = await said("two")
+    assert (signed(made["secret"], sent), signed(renewed["secret"], sent)) == (True, True)
+    admin.home.clock.turn(24 * 3600)
+    _, headers = await said("three")
+    assert len(headers["webhook-signature"].split()) == 1
+    assert (await admin.refused("POST", "/api/admin/webhooks/secret", {"id": "end_1"}))[0] == 400
+
+
+async def test_an_owncast_webhook_and_a_subscription_get_the_same_event(admin: Admin, receiver: Receiver) -> None:
+    made = await admin.post(CREATE, {"url": receiver.url, "events": ["STREAM_STARTED"]})
+    topics = await admin.get("/notifications/topics?name=STREAM_STARTED")
+    links = {
+        "apiture:topic": {"href": found_at(topics, "_embedded.items.0._id")},
+        "apiture:subscriber": {"href": "urn:example:me"},
+    }
+    endpoint = {"recipientUrl": receiver.url, "token": "t"}
+    body = {"deliveryMethod": "push", "deliveryChannel": "webhook", "endpoint": endpoint, "_links": links}
+    assert (await admin.ask("POST", "/notifications/subscriptions", body))[0] == 201
+    assert (await receiver.next("TEST"))["message"]
+    body = {"deliveryMethod": "pull", "deliveryChannel": "desk", "_links": links}
+    status, pulled = await admin.ask("POST", "/notifications/subscriptions", body)
+    assert status == 201
+    admin.home.foundations.events.publish(StreamStarted(AT, "Oolong"))
+    told = [await receiver.next("STREAM_STARTED") for _ in range(2)]
+    assert told[0] == told[1]
+    assert told[0]["streamTitle"] == "Oolong"
+    address = f"/notifications/pullNotifications?wait=20&subscription={found_at(pulled, '_id')}"
+    waiting_there = await admin.get(address)
+    assert found_at(waiting_there, "_embedded.items.0.body") == {"type": "STREAM_STARTED", "eventData": told[0]}
+    query = f"sortBy=createdAt&filter=eq(topic,{links['apiture:topic']['href']})"
+    subscriptions = await admin.get(f"/notifications/subscriptions?{query}")
+    assert found_at(subscriptions, "count") == 3
+    assert found_at(subscriptions, "_embedded.items.0.endpoint.recipientUrl") == made["url"]

@@ -8,14 +8,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-from owncast_py.notifications.model import Endpoint, Notification
+from owncast_py.notifications.model import Endpoint, Parcel
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """What came of one delivery. `error` is a sentence, empty on success; `answer` is the endpoint's own words.
 
-    `retry_after` is in seconds, where the endpoint asked for a pause. `gone` says that it wants nothing any more.
+    `retry_after` is in seconds, where the endpoint asked for a pause. `gone` says that it wants nothing any more,
+    `unauthenticated` that it does not know us (401, 403).
     """
 
     status: int | None = None
@@ -23,6 +24,7 @@ class Outcome:
     answer: str = ""
     retry_after: float | None = None
     gone: bool = False
+    unauthenticated: bool = False
 
     @property
     def received(self) -> bool:
@@ -33,6 +35,25 @@ class Outcome:
 class DeliveryChannel(Protocol):
     """Delivers to one kind of endpoint."""
 
-    async def deliver(self, endpoint: Endpoint, notification: Notification, body: bytes) -> Outcome:
+    authenticates: bool
+    """Whether what goes there is signed, and carries the token that the endpoint gave."""
+    lasting: bool
+    """Whether an endpoint that is gone may come back at the same address, and so stays, switched off."""
+
+    def check(self, endpoint: Endpoint) -> None:
+        """Raises NotificationError, with a sentence, when nothing could ever be delivered to that endpoint.
+
+        It looks only at what was typed in: `url`, `token`, `document`. An address is also checked when it is called.
+        """
+        ...
+
+    async def greet(self, endpoint: Endpoint) -> str:
+        """Asks an endpoint whether it wants to hear from this server. Returns a sentence why not, empty if it does.
+
+        Channels whose other side cannot be asked answer at once. Whatever the network does is a sentence too.
+        """
+        ...
+
+    async def deliver(self, endpoint: Endpoint, parcel: Parcel) -> Outcome:
         """Tries once, within a bounded time. Whatever the network does is an Outcome, not an exception."""
         ...

@@ -1,9 +1,9 @@
-"""One POST to an address that somebody typed in: time-outs, redirects and whatever may come back.
+"""One request to an address that somebody typed in: time-outs, redirects and whatever may come back.
 
-Owns the HTTP that the webhook and Discord channels share. The other side is hostile: it may hang, lie about lengths or
-never stop. A 2xx counts once its head is there; the rest of an answer is kept as far as it comes in time, and no more.
+Owns the HTTP that the delivery channels share. The other side is hostile: it may hang, lie about lengths or never stop.
+A 2xx counts once its head is there; the rest of an answer is kept as far as it comes in time, and no more.
 
-Redirects are followed, as the same POST, at most MAX_REDIRECTS times and only on the same scheme, host and port.
+Redirects are followed, as the same request, at most MAX_REDIRECTS times and only on the same scheme, host and port.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ MAX_ANSWER = 16 * 1024
 MAX_REDIRECTS = 2
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 GONE = 410
+UNAUTHENTICATED = frozenset({401, 403})
 THROTTLED = frozenset({429, 503})
 
 
@@ -63,29 +64,44 @@ class Poster:
 
     async def post(self, address: str, body: bytes, headers: Mapping[str, str]) -> Outcome:
         """Posts once. Never raises for what the other side or the network does."""
+        outcome, _ = await self._send("POST", address, headers, body)
+        return outcome
+
+    async def options(self, address: str, headers: Mapping[str, str]) -> tuple[Outcome, Mapping[str, str]]:
+        """Asks what an address takes. With the outcome come the answer's headers, their names in any case.
+
+        Never raises for what the other side or the network does.
+        """
+        return await self._send("OPTIONS", address, headers, None)
+
+    async def _send(
+        self, method: str, address: str, headers: Mapping[str, str], body: bytes | None
+    ) -> tuple[Outcome, Mapping[str, str]]:
         try:
             url = check_url(address, allow_private=True)
         except TargetRefused as error:
-            return Outcome(error=str(error))
+            return Outcome(error=str(error)), {}
         try:
             async with asyncio.timeout(self._head_seconds):
-                response, fault = await self._follow(url, body, headers)
+                response, fault = await self._follow(method, url, headers, body)
         except TimeoutError:
-            return Outcome(error=f"{_place(url)} did not answer within {self._head_seconds:g} seconds.")
+            return Outcome(error=f"{_place(url)} did not answer within {self._head_seconds:g} seconds."), {}
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            return Outcome(error=_sentence(url, error))
+            return Outcome(error=_sentence(url, error)), {}
         try:
             answer = await self._read(response)
         finally:
             response.release()
         outcome = Outcome(response.status, fault, answer)
-        return outcome if outcome.received else self._failure(url, response, fault, answer)
+        return outcome if outcome.received else self._failure(url, response, fault, answer), response.headers
 
-    async def _follow(self, url: URL, body: bytes, headers: Mapping[str, str]) -> tuple[aiohttp.ClientResponse, str]:
+    async def _follow(
+        self, method: str, url: URL, headers: Mapping[str, str], body: bytes | None
+    ) -> tuple[aiohttp.ClientResponse, str]:
         """The last answer, unread, and what is wrong with it if it is a redirect."""
         current = url
         for hop in range(MAX_REDIRECTS + 1):
-            response = await self._session.post(current, data=body, headers=headers, allow_redirects=False)
+            response = await self._session.request(method, current, data=body, headers=headers, allow_redirects=False)
             if response.status not in REDIRECTS:
                 return response, ""
             target = _target(current, response.headers.get("Location", ""))
@@ -125,6 +141,7 @@ class Poster:
             answer,
             retry_after=pause,
             gone=response.status == GONE,
+            unauthenticated=response.status in UNAUTHENTICATED,
         )
 
 

@@ -20,11 +20,15 @@ from sqlalchemy import func, select
 from owncast_py.notifications.channels import DeliveryChannel, Outcome
 from owncast_py.notifications.channels.posting import Poster
 from owncast_py.notifications.channels.webhook import Webhook
-from owncast_py.notifications.model import Endpoint, Notification
+from owncast_py.notifications.errors import NotificationError
+from owncast_py.notifications.model import Attempt, Endpoint, Parcel, Shelf
 from owncast_py.notifications.schedule import Schedule
 from owncast_py.notifications.service import Notifications
+from owncast_py.notifications.subscribing import Subscribed, Wanted
 from owncast_py.notifications.targets import connector
+from owncast_py.storage import notifications as repository
 from owncast_py.storage.database import Database
+from owncast_py.storage.notification_rows import notification
 from owncast_py.storage.tables import attempts, topic_messages
 from owncast_py.storage.tables import notifications as table
 
@@ -35,8 +39,9 @@ PROBES = (0.02, 0.05)
 
 @dataclass(frozen=True)
 class Request:
-    """What came."""
+    """What came. The names of headers are in lower case."""
 
+    method: str
     path: str
     headers: Mapping[str, str]
     body: bytes
@@ -108,9 +113,11 @@ class Receiver:
         try:
             while not self.over.is_set():
                 head = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
-                headers = dict(line.lower().split(": ", 1) for line in head[1:] if line)
+                lines = [line.partition(": ") for line in head[1:] if line]
+                headers = {name.lower(): value for name, _, value in lines}
                 body = await reader.readexactly(int(headers.get("content-length", 0)))
-                request = Request(head[0].split()[1], headers, body)
+                method, path, _ = head[0].split()
+                request = Request(method, path, headers, body)
                 self.requests.append(request)
                 await self.manner(request, writer)
                 await writer.drain()
@@ -161,7 +168,7 @@ async def posting(*, seconds: float = PATIENCE, answer_seconds: float = PATIENCE
         await asyncio.sleep(0)
 
 
-Answer = Callable[[Endpoint, Notification, bytes], Awaitable[Outcome]]
+Answer = Callable[[Endpoint, Parcel], Awaitable[Outcome]]
 
 
 @dataclass
@@ -169,12 +176,25 @@ class Channel:
     """A delivery channel that does what the test says, and remembers."""
 
     answer: Answer | None = None
+    refused: str = ""
+    """Why nobody wants to hear from this server."""
+    authenticates: bool = True
+    lasting: bool = True
+    greeted: list[Endpoint] = field(default_factory=list)
     delivered: list[tuple[str, str, bytes]] = field(default_factory=list)
     """(endpoint's id, notification's id, body) each."""
 
-    async def deliver(self, endpoint: Endpoint, notification: Notification, body: bytes) -> Outcome:
-        self.delivered.append((endpoint.id, notification.id, body))
-        return await self.answer(endpoint, notification, body) if self.answer else Outcome(status=204)
+    def check(self, endpoint: Endpoint) -> None:
+        if "impossible" in endpoint.url:
+            raise NotificationError("That cannot be.")
+
+    async def greet(self, endpoint: Endpoint) -> str:
+        self.greeted.append(endpoint)
+        return self.refused
+
+    async def deliver(self, endpoint: Endpoint, parcel: Parcel) -> Outcome:
+        self.delivered.append((endpoint.id, parcel.notification_id, parcel.body))
+        return await self.answer(endpoint, parcel) if self.answer else Outcome(status=204)
 
     def to(self, endpoint: Endpoint) -> list[bytes]:
         """What was delivered there."""
@@ -184,7 +204,7 @@ class Channel:
 def always(outcome: Outcome) -> Answer:
     """The same answer to everything."""
 
-    async def answer(endpoint: Endpoint, notification: Notification, body: bytes) -> Outcome:
+    async def answer(endpoint: Endpoint, parcel: Parcel) -> Outcome:
         return outcome
 
     return answer
@@ -215,7 +235,7 @@ async def opened(
         try:
             notifications = Notifications(
                 database,
-                {"webhook": channel or Webhook(poster, now)},
+                {"webhook": channel or Webhook(poster, now, lambda: "stream.example", allow_private=True)},
                 clock.now if clock else now,
                 clock.monotonic if clock else time.monotonic,
                 random.Random(7),
@@ -253,9 +273,30 @@ async def quiet(post: Post) -> None:
     """Returns once nothing pends."""
 
     async def empty() -> bool:
-        return await post.notifications.pending_count() == 0
+        return await pending(post) == 0
 
     await until(empty)
+
+
+async def tried(post: Post, notification_id: str) -> list[Attempt]:
+    """Every attempt of a notification, oldest first."""
+    async with post.database.reading() as connection:
+        return await repository.attempts_of(connection, notification_id, 1_000)
+
+
+async def listened(post: Post, **wanted: object) -> Subscribed:
+    """A subscription to a topic of its own that anybody may publish to."""
+    subscribing = post.notifications.subscribing
+    topic = await subscribing.create_topic("test", f"topic {len(post.notifications._directory.topics)}")
+    values = {"url": "https://example.org/", "token": "t", "active": True} | wanted
+    return await subscribing.subscribe(Wanted(topic.id, **values))  # type: ignore[arg-type]
+
+
+async def pending(post: Post, endpoint: Endpoint | None = None) -> int:
+    """How many notifications are queued, for that endpoint or for all."""
+    async with post.database.reading() as connection:
+        queued = await repository.counts(connection, [Shelf.QUEUE])
+    return sum(queued.values()) if endpoint is None else queued[endpoint.id]
 
 
 def now() -> datetime:
@@ -264,8 +305,8 @@ def now() -> datetime:
 
 async def states(post: Post, endpoint: Endpoint) -> Counter[str]:
     async with post.database.reading() as connection:
-        query = select(table.c.state).where(table.c.endpoint_id == endpoint.id)
-        return Counter(row.state for row in await connection.execute(query))
+        query = select(table).where(table.c.endpoint_id == endpoint.id)
+        return Counter(notification(row).state.value for row in await connection.execute(query))
 
 
 async def all_ids(post: Post) -> list[str]:
@@ -288,7 +329,7 @@ def numbered(many: int) -> list[bytes]:
 
 
 async def hook(post: Post, url: str = "https://example.org/", *topics: str) -> Endpoint:
-    return await post.notifications.create_endpoint("webhook", url, {}, topics or ["CHAT"])
+    return await post.notifications.endpoints.create("webhook", url, {}, topics or ["CHAT"])
 
 
 async def recorded(post: Post, number: int) -> bool:

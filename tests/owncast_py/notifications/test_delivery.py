@@ -4,33 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import gzip
-from dataclasses import replace
 
-import orjson
 import pytest
-from receiver import Manner, Request, answering, endless, now, posting, receiving, resetting, saying
+from receiver import Manner, Request, answering, endless, posting, receiving, resetting, saying
 
-from owncast_py.notifications.channels.discord import MAX_CONTENT, Discord
-from owncast_py.notifications.channels.discord import saying as discord_saying
 from owncast_py.notifications.channels.posting import MAX_ANSWER, MAX_REDIRECTS
-from owncast_py.notifications.channels.webhook import Webhook
-from owncast_py.notifications.model import Endpoint, Notification, State
 
-ENDPOINT = Endpoint("end_1", "webhook", "", {}, True, now())
-NOTIFICATION = Notification("ntf_1", "msg_1", "sub_1", "end_1", State.PENDING, 0, now(), now())
 BODY = b'{"type":"CHAT","eventData":{}}'
-
-
-async def test_a_webhook_gets_the_event_with_its_id() -> None:
-    async with receiving(answering(200, b"thanks")) as receiver, posting() as poster:
-        outcome = await Webhook(poster, now).deliver(replace(ENDPOINT, url=receiver.url), NOTIFICATION, BODY)
-    (request,) = receiver.requests
-    assert (outcome.received, outcome.status, outcome.answer, outcome.error) == (True, 200, "thanks", "")
-    assert request.body == BODY
-    assert request.headers["content-type"] == "application/json"
-    assert request.headers["user-agent"] == "test/1"
-    assert request.headers["webhook-id"] == "ntf_1"
-    assert abs(int(request.headers["webhook-timestamp"]) - now().timestamp()) < 60
 
 
 @pytest.mark.parametrize(
@@ -189,22 +169,40 @@ async def test_an_address_that_cannot_be_called_is_a_sentence() -> None:
     assert outcome.error.startswith("The address begins with 'ftp://exampl'")
 
 
-async def test_discord_says_the_message_with_the_title() -> None:
-    document = {"message": "I've gone live!", "username": "Tea", "avatarUrl": "https://example.org/logo"}
-    event = {"type": "STREAM_STARTED", "eventData": {"streamTitle": "Green tea", "serverURL": "https://example.org"}}
+@pytest.mark.parametrize("status", [401, 403])
+async def test_a_receiver_does_not_know_this_server(status: int) -> None:
+    async with receiving(answering(status)) as receiver, posting() as poster:
+        outcome = await poster.post(receiver.url, BODY, {})
+        assert (outcome.status, outcome.received, outcome.unauthenticated) == (status, False, True)
+        receiver.manner = answering(404)
+        assert not (await poster.post(receiver.url, BODY, {})).unauthenticated
+
+
+async def test_options_are_asked_without_a_body_and_answered_with_headers() -> None:
+    async with receiving(answering(200, b"yes", Allow="POST")) as receiver, posting() as poster:
+        outcome, headers = await poster.options(receiver.url, {"Asked": "this"})
+    (request,) = receiver.requests
+    assert (request.method, request.path, request.body, request.headers["asked"]) == ("OPTIONS", "/hook", b"", "this")
+    assert (outcome.received, outcome.answer, headers["ALLOW"]) == (True, "yes", "POST")
+
+
+async def test_options_keep_the_rules_of_posts() -> None:
+    async with receiving() as other, receiving() as receiver, posting(seconds=0.05) as poster:
+        receiver.manner = answering(307, Location="/hook")
+        outcome, _ = await poster.options(receiver.url, {})
+        assert "more than 2 times" in outcome.error
+        assert [request.method for request in receiver.requests] == ["OPTIONS"] * (MAX_REDIRECTS + 1)
+        receiver.manner = answering(307, Location=other.url)
+        outcome, _ = await poster.options(receiver.url, {})
+        assert "redirects to another place" in outcome.error
+        receiver.manner = receiver.hang
+        outcome, headers = await poster.options(receiver.url, {})
+        assert outcome.error.endswith("did not answer within 0.05 seconds.")
+        assert headers == {}
+        assert other.requests == []
+
+
+async def test_what_would_be_two_headers_is_not_sent() -> None:
     async with receiving() as receiver, posting() as poster:
-        endpoint = replace(ENDPOINT, url=receiver.url, document=document)
-        outcome = await Discord(poster).deliver(endpoint, NOTIFICATION, orjson.dumps(event))
-    assert outcome.received
-    assert orjson.loads(receiver.requests[0].body) == {
-        "content": "I've gone live!\nGreen tea\nhttps://example.org",
-        "username": "Tea",
-        "avatar_url": "https://example.org/logo",
-    }
-
-
-@pytest.mark.parametrize("body", [b"", b"[]", b"no", b'{"eventData":[]}', b'{"eventData":{"streamTitle":7}}'])
-def test_discord_says_its_message_whatever_the_event_is(body: bytes) -> None:
-    assert discord_saying({"message": "Live"}, body) == {"content": "Live"}
-    assert len(discord_saying({"message": "x" * 5000}, body)["content"]) == MAX_CONTENT
-    assert discord_saying({}, body)["content"] == "I've gone live!"
+        outcome = await poster.post(receiver.url, BODY, {"Authorization": "Bearer a\r\nX-Injected: b"})
+    assert (outcome.status, receiver.requests) == (None, [])

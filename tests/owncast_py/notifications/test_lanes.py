@@ -18,20 +18,22 @@ from receiver import (
     now,
     numbered,
     opened,
+    pending,
     queue,
     quiet,
     receiving,
     recorded,
     rows,
     states,
+    tried,
     until,
 )
 from sqlalchemy import select
 
 from owncast_py.errors import StorageError
-from owncast_py.notifications import lanes, ledger, service
+from owncast_py.notifications import endpoints, lanes, ledger
 from owncast_py.notifications.channels import Outcome
-from owncast_py.notifications.model import Endpoint, Notification
+from owncast_py.notifications.model import Endpoint, Parcel
 from owncast_py.notifications.schedule import Schedule
 from owncast_py.storage import notifications as repository
 from owncast_py.storage.tables import notifications as table
@@ -44,35 +46,35 @@ async def test_an_event_goes_to_whoever_wants_it(address: str) -> None:
         first = await hook(post, one.url, "CHAT", "STREAM_STARTED")
         second = await hook(post, other.url, "CHAT")
         assert (post.notifications.wants("CHAT"), post.notifications.wants("USER_JOINED")) == (True, False)
-        await post.notifications.publish("CHAT", b'"hello"')
-        await post.notifications.publish("STREAM_STARTED", b'"live"')
-        await post.notifications.publish("USER_JOINED", b'"nobody listens"')
+        await queue(post, "CHAT", [b'"hello"'])
+        await queue(post, "STREAM_STARTED", [b'"live"'])
+        await queue(post, "USER_JOINED", [b'"nobody listens"'])
         await quiet(post)
         assert one.bodies == {b'"hello"', b'"live"'}
         assert other.bodies == {b'"hello"'}
         assert await rows(post) == (2, 3, 3)
-        (tried,) = await post.notifications.attempts(other.ids[0])
-        assert (tried.status, tried.error) == (204, "")
-        listed = post.notifications.listing("webhook")
+        (attempt,) = await tried(post, other.ids[0])
+        assert (attempt.status, attempt.error) == (204, "")
+        listed = post.notifications.endpoints.listing("webhook")
         assert [(endpoint.id, topics) for endpoint, topics in listed] == [
             (first.id, ("CHAT", "STREAM_STARTED")),
             (second.id, ("CHAT",)),
         ]
         assert all(endpoint.last_used_at for endpoint, _ in listed)
-        assert post.notifications.listing("discord") == []
+        assert post.notifications.endpoints.listing("discord") == []
 
 
 async def test_a_failed_delivery_is_tried_again_with_the_same_id(address: str) -> None:
     async with receiving(answering(500, b"not now")) as receiver, opened(address) as post:
         endpoint = await hook(post, receiver.url)
-        await post.notifications.publish("CHAT", b"1")
+        await queue(post, "CHAT", [b"1"])
         await until(lambda: len(receiver.requests) >= 3)
         receiver.manner = answering(200, b"now")
         await quiet(post)
         assert len(set(receiver.ids)) == 1
-        tried = await post.notifications.attempts(receiver.ids[0])
-        assert [attempt.status for attempt in tried] == [500] * (len(receiver.ids) - 1) + [200]
-        assert (tried[0].answer, tried[0].error[-13:], tried[-1].answer) == ("not now", "answered 500.", "now")
+        attempts = await tried(post, receiver.ids[0])
+        assert [attempt.status for attempt in attempts] == [500] * (len(receiver.ids) - 1) + [200]
+        assert (attempts[0].answer, attempts[0].error[-13:], attempts[-1].answer) == ("not now", "answered 500.", "now")
         assert await states(post, endpoint) == {"received": 1}
 
 
@@ -80,12 +82,12 @@ async def test_tries_keep_to_the_schedule(address: str, clock: Clock) -> None:
     channel = Channel(always(Outcome(status=500, error="no")))
     async with opened(address, channel, clock=clock, schedule=Schedule()) as post:
         endpoint = await hook(post)
-        await post.notifications.publish("CHAT", b"first")
+        await queue(post, "CHAT", [b"first"])
         for tries, seconds in ((1, 5), (2, 300), (3, 1800)):
             await until(lambda tries=tries: len(channel.to(endpoint)) == tries)  # type: ignore[misc]
             await until(lambda tries=tries: recorded(post, tries))  # type: ignore[misc]
             clock.turn(seconds * 1.11)
-            await post.notifications.update_endpoint(endpoint.id, document={"tries": tries})
+            await post.notifications.endpoints.update(endpoint.id, document={"tries": tries})
         await until(lambda: len(channel.to(endpoint)) == 4)
         await until(lambda: recorded(post, 4))
 
@@ -98,7 +100,7 @@ async def test_a_dead_target_is_only_probed_and_gets_everything_once_it_is_back(
         await until(lambda: len(alive.bodies) == 1000)
         await until(lambda: len(dead.requests) >= 12)
         assert len(dead.requests) < 200
-        assert await post.notifications.pending_count(endpoint.id) == 1000
+        assert await pending(post, endpoint) == 1000
         dead.requests.clear()
         dead.manner = answering(204)
         await quiet(post)
@@ -115,26 +117,26 @@ async def test_probes_are_kept_only_in_part(address: str, monkeypatch: pytest.Mo
     channel = Channel(always(Outcome(error="no")))
     async with opened(address, channel, probes=(0.001,)) as post:
         await hook(post)
-        await post.notifications.publish("CHAT", b"1")
+        await queue(post, "CHAT", [b"1"])
         await until(lambda: len(channel.delivered) >= 20)
         (notification_id,) = await all_ids(post)
         await until(lambda: trimmed(post, notification_id))
 
 
 async def trimmed(post: Post, notification_id: str) -> bool:
-    return len(await post.notifications.attempts(notification_id)) == 3
+    return len(await tried(post, notification_id)) == 3
 
 
 async def test_what_a_target_never_takes_does_not_hold_up_the_rest(address: str) -> None:
-    async def picky(endpoint: Endpoint, notification: Notification, body: bytes) -> Outcome:
-        return Outcome(status=400, error="no") if body.startswith(b"bad") else Outcome(status=200)
+    async def picky(endpoint: Endpoint, parcel: Parcel) -> Outcome:
+        return Outcome(status=400, error="no") if parcel.body.startswith(b"bad") else Outcome(status=200)
 
     channel = Channel(picky)
     async with opened(address, channel) as post:
         endpoint = await hook(post)
         await queue(post, "CHAT", [b"bad%d" % number for number in range(20)] + numbered(200))
         await until(lambda: set(numbered(200)) <= set(channel.to(endpoint)))
-        assert await post.notifications.pending_count() >= 20
+        assert await pending(post) >= 20
 
 
 async def test_a_slow_lane_delays_no_other(address: str) -> None:
@@ -154,7 +156,7 @@ async def test_many_silent_endpoints_slow_only_each_other(address: str, monkeypa
     monkeypatch.setattr(ledger, "MAX_UNSETTLED", lanes.MAX_FLYING_OF_DOUBTFUL + 8)
     monkeypatch.setattr(lanes, "CLOSE_SECONDS", 0.05)
 
-    async def answer(endpoint: Endpoint, notification: Notification, body: bytes) -> Outcome:
+    async def answer(endpoint: Endpoint, parcel: Parcel) -> Outcome:
         if endpoint.url == "https://silent.example/":
             await asyncio.Event().wait()
         return Outcome(status=200)
@@ -175,7 +177,7 @@ async def test_so_many_at_once_and_no_more(address: str) -> None:
     most: Counter[str] = Counter()
     enough, released = asyncio.Event(), asyncio.Event()
 
-    async def held(endpoint: Endpoint, notification: Notification, body: bytes) -> Outcome:
+    async def held(endpoint: Endpoint, parcel: Parcel) -> Outcome:
         under_way[endpoint.id] += 1
         most[endpoint.id] = max(most[endpoint.id], under_way[endpoint.id])
         most["all"] = max(most["all"], under_way.total())
@@ -207,11 +209,11 @@ async def test_who_asks_for_a_pause_gets_one(address: str, clock: Clock) -> None
         await queue(post, "CHAT", numbered(10))
         await until(lambda: recorded(post, 1))
         channel.answer = None
-        await post.notifications.publish("CHAT", b"10")
+        await queue(post, "CHAT", [b"10"])
         await until(lambda: post.notifications._backlog.of(endpoint.id) == 11)
         assert len(channel.delivered) == 1
         clock.turn(111)
-        await post.notifications.publish("CHAT", b"11")
+        await queue(post, "CHAT", [b"11"])
         await quiet(post)
         assert set(channel.to(endpoint)) == set(numbered(12))
 
@@ -224,23 +226,23 @@ async def test_who_is_gone_is_switched_off(address: str) -> None:
         assert await states(post, endpoint) == {"failed": 50}
         assert len(receiver.requests) == 1
         assert not post.notifications.wants("CHAT")
-        (listed,) = post.notifications.listing("webhook")
+        (listed,) = post.notifications.endpoints.listing("webhook")
         assert not listed[0].active
-        (said,) = await post.notifications.attempts((await all_ids(post))[-1])
-        assert said.error == service.GONE
+        (said,) = await tried(post, (await all_ids(post))[-1])
+        assert said.error == endpoints.GONE
         assert post.notifications._backlog.total == 0
     async with opened(address) as post:
         assert not post.notifications.wants("CHAT")
 
 
 async def test_a_channel_that_fails_is_a_failed_try(address: str) -> None:
-    async def broken(endpoint: Endpoint, notification: Notification, body: bytes) -> Outcome:
+    async def broken(endpoint: Endpoint, parcel: Parcel) -> Outcome:
         raise RuntimeError("a fault of ours")
 
     channel = Channel(broken)
     async with opened(address, channel) as post:
         await hook(post)
-        await post.notifications.publish("CHAT", b"1")
+        await queue(post, "CHAT", [b"1"])
         await until(lambda: len(channel.delivered) >= 2)
         channel.answer = None
         await quiet(post)
@@ -261,7 +263,7 @@ async def test_what_waits_goes_on_after_a_restart(address: str) -> None:
         await quiet(post)
         assert {notification for _, notification, _ in later.delivered} == set(waiting)
         assert len(later.delivered) == 300
-        await post.notifications.publish("CHAT", b"more")
+        await queue(post, "CHAT", [b"more"])
         await quiet(post)
         assert later.delivered[-1][1] > max(waiting)
 
@@ -321,7 +323,7 @@ async def test_a_queue_that_cannot_be_read_for_a_while(address: str, monkeypatch
     monkeypatch.setattr(lanes, "TROUBLE_SECONDS", 0.01)
     async with opened(address, Channel()) as post:
         await hook(post)
-        await post.notifications.publish("CHAT", b"1")
+        await queue(post, "CHAT", [b"1"])
         await quiet(post)
         assert len(refused) == 3
 
@@ -331,7 +333,7 @@ async def test_the_end_waits_a_little_for_what_is_under_way_and_leaves_nothing_r
 ) -> None:
     monkeypatch.setattr(lanes, "CLOSE_SECONDS", 0.05)
 
-    async def hang(endpoint: Endpoint, notification: Notification, body: bytes) -> Outcome:
+    async def hang(endpoint: Endpoint, parcel: Parcel) -> Outcome:
         await asyncio.Event().wait()
         return Outcome()
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import random
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -11,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from owncast_py.notifications.health import FAILURES_UNTIL_DOWN, MAX_REST, PROBES, WIDTH, Health
-from owncast_py.notifications.ids import NOTIFICATION, Ids, since
+from owncast_py.notifications.ids import NOTIFICATION, Ids, number_of, since, with_number
 from owncast_py.notifications.schedule import DELAYS, LAST_CALL, LIFETIME, Schedule, retry_after
 
 BEGAN = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
@@ -134,15 +133,22 @@ def test_a_lane_rests_as_long_as_it_is_asked_to_but_no_longer_than_an_hour() -> 
 @given(st.lists(st.integers(0, 2**41), min_size=1, max_size=50))
 def test_ids_only_grow_whatever_the_clock_does(times: list[int]) -> None:
     moments = iter([datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=time) for time in times])
-    ids = Ids(lambda: next(moments), random.Random(1))
-    earlier = Ids(lambda: BEGAN, random.Random(1)).next(NOTIFICATION)
+    ids = Ids(lambda: next(moments))
+    earlier = Ids(lambda: BEGAN).next(NOTIFICATION)
     ids.resume(earlier)
     given_ids = [earlier, *(ids.next(NOTIFICATION) for _ in times)]
     assert given_ids == sorted(set(given_ids))
-    assert all(len(each) <= 40 for each in given_ids)
+    assert [with_number(NOTIFICATION, number_of(each)) for each in given_ids] == given_ids
+
+
+@pytest.mark.parametrize(
+    "text", ["", "ntf_", "ntf_1", "ntf_000000000000000G", "ntf_ffffffffffffffff", "ntf_" + "0" * 17]
+)
+def test_what_is_no_id_has_no_number(text: str) -> None:
+    assert number_of(text) == -1
 
 
 def test_ids_before_and_after_a_moment() -> None:
-    ids = Ids(lambda: BEGAN, random.Random(1))
+    ids = Ids(lambda: BEGAN)
     one = ids.next(NOTIFICATION)
     assert since(NOTIFICATION, BEGAN) <= one < since(NOTIFICATION, BEGAN + timedelta(milliseconds=1))

@@ -126,8 +126,10 @@ class ConfigView(TypedDict):
 class ConfigDocument:
     """The configuration as bytes."""
 
-    def __init__(self, settings: Settings, version: str) -> None:
+    def __init__(self, settings: Settings, version: str, push_key: Callable[[], str]) -> None:
+        """`push_key` is asked only where browsers may be notified."""
         self._settings = settings
+        self._push_key = push_key
         self._version = version
         self._rendered_from: tuple[Group, ...] = ()
         self._body = b""
@@ -174,7 +176,7 @@ class ConfigDocument:
             "chatSpamProtectionDisabled": not chat.rate_limit,
             "chatRequireAuthentication": False,
             "slowModeSeconds": chat.slow_mode_seconds,
-            "notifications": {"browser": {"enabled": False}},
+            "notifications": {"browser": self._browser()},
             "federation": {"enabled": False},
             "authentication": {"indieAuthEnabled": False},
             "schedule": {
@@ -183,6 +185,11 @@ class ConfigDocument:
                 "chatOpenMinutesBefore": schedule.chat_open_minutes,
             },
         }
+
+    def _browser(self) -> BrowserView:
+        if not self._settings.get(NotificationSettings).browser_enabled:
+            return {"enabled": False}
+        return {"enabled": True, "publicKey": self._push_key()}
 
 
 def social_views(handles: tuple[SocialHandle, ...]) -> list[SocialHandleView]:

@@ -23,6 +23,7 @@ from owncast_py.setting_groups import InstanceSettings, ScheduleSettings
 from web.api.owncast import answers
 from web.api.owncast.backups import BackupsApi
 from web.api.owncast.branding import BrandingApi
+from web.api.owncast.browsers import BrowsersApi
 from web.api.owncast.chat import ChatApi
 from web.api.owncast.chat_socket import ChatSockets
 from web.api.owncast.config import ConfigDocument
@@ -57,6 +58,7 @@ class Owncast:
     backups: HourlyBackups | None
     """None where the database is backed up in another way."""
     credentials: Credentials
+    authentication: Authentication
     running: Callable[[], Running]
     insists: Insists
     """Whether the environment or the command line gave a setting."""
@@ -95,13 +97,12 @@ def mount_owncast(application: web.Application, owncast: Owncast) -> Documents:
     services, studio = owncast.services, owncast.studio
     settings, accounts = services.foundations.settings, services.foundations.accounts
     chat, moderation = services.chat, services.chat.moderation
-    verify_password = owncast.credentials.verify_admin_password
-    authentication = Authentication(accounts, verify_password, owncast.now, owncast.monotonic)
+    authentication = owncast.authentication
     version = owncast.running().version
     status = StatusDocument(
         studio.status, owncast.now, version, owncast.viewers_hidden, owncast.next_event, owncast.chat_open
     )
-    config = ConfigDocument(settings, version)
+    config = ConfigDocument(settings, version, lambda: services.push_keys.public_key)
     sockets = ChatSockets(chat, owncast.monotonic)
     public_chat = ChatApi(chat, authentication)
     moderating = ModerationApi(chat, authentication, services.geo)
@@ -119,6 +120,7 @@ def mount_owncast(application: web.Application, owncast: Owncast) -> Documents:
         StorageApi(settings, moderation, authentication, services.outgoing.check),
         BrandingApi(services.branding, moderation, authentication),
         BackupsApi(owncast.backups, moderation, authentication),
+        BrowsersApi(services.go_live, authentication, owncast.monotonic),
         WebhooksApi(services.notifications, moderation, authentication, services.outgoing.check),
         ScheduleApi(services.schedule, settings, moderation, authentication, owncast.now),
         DirectoryApi(services.directory, settings, studio, moderation, authentication),

@@ -314,7 +314,7 @@ class SettingsApi:
             NotificationSettings, browser_enabled=value.enabled, browser_message=value.goLiveMessage
         )
         await self._moderation.record(call.actor, "change setting", "notifications/browser")
-        return done("browser notifications are kept; this version does not send any yet")
+        return done("browser notifications changed")
 
 
 def value_shape(name: str, kind: object) -> type[Input]:

@@ -7,6 +7,7 @@ to.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import NotRequired
 
 from aiohttp import web
 from pydantic import Field
@@ -40,7 +41,10 @@ class WebhookId(Input):
 
 
 class WebhookView(TypedDict):
-    """A webhook. `lastUsed` is when an event last arrived there; `active` is false once it has answered 410."""
+    """A webhook. `lastUsed` is when an event last arrived there; `active` is false once it has answered 410.
+
+    `signed` tells whether what is sent there is signed; the `secret` for that is told once, by what made it.
+    """
 
     id: str
     url: str
@@ -48,6 +52,8 @@ class WebhookView(TypedDict):
     active: bool
     timestamp: str
     lastUsed: str | None
+    signed: bool
+    secret: NotRequired[str]
 
 
 class WebhooksApi:
@@ -73,11 +79,12 @@ class WebhooksApi:
         api.add("GET", "/api/admin/webhooks", self._list, admin)
         api.add("POST", "/api/admin/webhooks/create", self._create, admin)
         api.add("POST", "/api/admin/webhooks/delete", self._delete, admin)
+        api.add("POST", "/api/admin/webhooks/secret", self._renew_secret, admin)
         return api.operations
 
     async def _list(self, _call: Call[None]) -> list[WebhookView]:
         """Every webhook, the oldest first."""
-        return [_view(endpoint, topics) for endpoint, topics in self._notifications.listing(CHANNEL)]
+        return [_view(endpoint, topics) for endpoint, topics in self._notifications.endpoints.listing(CHANNEL)]
 
     async def _create(self, call: Call[NewWebhook]) -> WebhookView:
         """Makes a webhook. What happens from now on is posted there until it arrives, for up to four days."""
@@ -87,14 +94,22 @@ class WebhooksApi:
             raise web.HTTPBadRequest(text=f"{what}; they are among {', '.join(TOPICS)}.")
         self._check_target(call.input.url)
         topics = list(dict.fromkeys(call.input.events))
-        endpoint = await self._notifications.create_endpoint(CHANNEL, call.input.url, {}, topics)
+        endpoint = await self._notifications.endpoints.create(CHANNEL, call.input.url, {}, topics)
         await self._moderation.record(call.actor, "create webhook", endpoint.id, endpoint.url)
-        return _view(endpoint, topics)
+        return {**_view(endpoint, topics), "secret": endpoint.secret}
+
+    async def _renew_secret(self, call: Call[WebhookId]) -> WebhookView:
+        """Gives a webhook a new secret to sign with. The one before it is good for another 24 hours."""
+        wanted = str(call.input.id)
+        await self._notifications.endpoints.renew_secret(wanted)
+        await self._moderation.record(call.actor, "renew webhook secret", wanted)
+        endpoint, topics = next(each for each in self._notifications.endpoints.listing(CHANNEL) if each[0].id == wanted)
+        return {**_view(endpoint, topics), "secret": endpoint.secret}
 
     async def _delete(self, call: Call[WebhookId]) -> Done:
         """Deletes a webhook, and with it what has not arrived there."""
         wanted = str(call.input.id)
-        if not await self._notifications.delete_endpoint(wanted):
+        if not await self._notifications.endpoints.delete(wanted):
             raise web.HTTPBadRequest(text=f"There is no webhook with the id {wanted[:60]!r}.")
         await self._moderation.record(call.actor, "delete webhook", wanted)
         return done("deleted webhook")
@@ -108,4 +123,5 @@ def _view(endpoint: Endpoint, topics: Sequence[str]) -> WebhookView:
         "active": endpoint.active,
         "timestamp": timestamp(endpoint.created_at),
         "lastUsed": timestamp(endpoint.last_used_at) if endpoint.last_used_at else None,
+        "signed": bool(endpoint.secret),
     }
