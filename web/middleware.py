@@ -1,12 +1,13 @@
 """What every response has in common: errors in their envelope, CORS on what is public, security headers.
 
-Owns no route. The envelope of `/api` is Owncast's `{"success": false, "message": …}`; everything else answers plain
-text. CORS is the Fetch standard's: public answers carry `Access-Control-Allow-Origin: *`, never credentials.
+Owns no route. The envelope of `/api` is Owncast's `{"success": false, "message": …}`; a dialect that has one of its own
+says so in `FAILURES`; everything else answers plain text. CORS is the Fetch standard's: public answers carry
+`Access-Control-Allow-Origin: *`, never credentials.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 
 import orjson
 import structlog
@@ -31,6 +32,11 @@ SENTENCES = {
 }
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+Failure = Callable[[web.Request, int, str, Mapping[str, str]], web.Response]
+"""Answers a request that was refused before a handler had it: with the status, a sentence and some headers."""
+
+FAILURES: web.AppKey[dict[str, Failure]] = web.AppKey("failures", dict)
+"""By the first part of the path."""
 
 log = structlog.get_logger(__name__)
 
@@ -54,12 +60,17 @@ async def errors_and_preflight(request: web.Request, handler: Handler) -> web.St
         default = f"{error.status}: {error.reason}"
         text = error.text if error.text and error.text != default else SENTENCES.get(error.status, error.reason)
         told = {name: error.headers[name] for name in TOLD_HEADERS if name in error.headers}
-        return failure(request.path, error.status, text, told)
+        return _failed(request, error.status, text, told)
     except ConnectionError:
         raise
     except Exception:
         log.exception("request failed", method=request.method, path=request.path)
-        return failure(request.path, 500, SENTENCES[500])
+        return _failed(request, 500, SENTENCES[500], {})
+
+
+def _failed(request: web.Request, status: int, sentence: str, headers: dict[str, str]) -> web.Response:
+    own = request.app[FAILURES].get(request.path.lstrip("/").partition("/")[0])
+    return own(request, status, sentence, headers) if own else failure(request.path, status, sentence, headers)
 
 
 def failure(path: str, status: int, sentence: str, headers: dict[str, str] | None = None) -> web.Response:

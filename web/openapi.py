@@ -17,8 +17,9 @@ from aiohttp import web
 from pydantic import TypeAdapter
 from pydantic.json_schema import JsonSchemaMode
 
+from web.authentication import API_KEY_HEADER
 from web.body import Query
-from web.operations import OPERATIONS, Media, Operation
+from web.operations import OPERATIONS, Contract, Envelope, Media, Operation
 
 PATH = "/api/openapi.json"
 PAGE = "/api/docs"
@@ -36,7 +37,19 @@ SECURITY: Mapping[str, Schema] = {
     },
     "bot": {"type": "http", "scheme": "bearer", "description": "An access token with the scope that is named."},
     "chatter": {"type": "apiKey", "in": "query", "name": "accessToken", "description": "A chatter's own token."},
+    "apiKey": {
+        "type": "apiKey",
+        "in": "header",
+        "name": API_KEY_HEADER,
+        "description": "An access token with the scope that is named.",
+    },
 }
+ALTERNATIVES: Mapping[str, tuple[str, ...]] = {
+    "admin": ("admin", "session"),
+    "data": ("apiKey", "bot", "admin", "session"),
+}
+"""The schemes of those guards that have several."""
+EVERYTHING = "Everything that a client can ask of this server over HTTP."
 FAILURE: Schema = {
     "type": "object",
     "required": ["success", "message"],
@@ -51,8 +64,8 @@ font-weight:600}h2{margin-top:2.5rem}.who{opacity:.7;margin-left:.6rem}
 """
 
 
-def document(operations: list[Operation], title: str, version: str) -> Schema:
-    """The whole document."""
+def document(operations: list[Operation], title: str, version: str, description: str = EVERYTHING) -> Schema:
+    """The whole document of those operations."""
     shapes = _Shapes(operations)
     paths: dict[str, dict[str, object]] = defaultdict(dict)
     for operation in operations:
@@ -63,7 +76,7 @@ def document(operations: list[Operation], title: str, version: str) -> Schema:
         "info": {
             "title": title,
             "version": version,
-            "description": "Everything that a client can ask of this server over HTTP.",
+            "description": description,
         },
         "tags": [{"name": tag} for tag in dict.fromkeys(operation.tag for operation in operations)],
         "paths": dict(paths),
@@ -81,6 +94,9 @@ class _Shapes:
                 inputs.append((number, "validation", TypeAdapter(operation.input)))
             if operation.answer is not None and not _is_response(operation.answer):
                 inputs.append((number, "serialization", TypeAdapter(operation.answer)))  # type: ignore[arg-type]  # a type, from a return annotation
+            if operation.envelope is not None:
+                # Another number than any operation's, for its failures.
+                inputs.append((-1 - number, "serialization", TypeAdapter(operation.envelope.failure)))  # type: ignore[arg-type]  # as above
         found, definitions = TypeAdapter.json_schemas(inputs, ref_template=REFERENCE)
         self._found = {(number, mode): schema for (number, mode), schema in found.items()}
         self._numbers = {id(operation): number for number, operation in enumerate(operations)}
@@ -94,6 +110,10 @@ class _Shapes:
         """What it answers."""
         return self._found.get((self._numbers[id(operation)], "serialization"))
 
+    def failure(self, operation: Operation) -> Schema:
+        """What it refuses with."""
+        return self._found[(-1 - self._numbers[id(operation)], "serialization")]
+
     def resolved(self, schema: Schema) -> Schema:
         """The schema itself where it is a reference."""
         name = str(schema.get("$ref", "")).rpartition("/")[2]
@@ -106,24 +126,30 @@ def _is_response(answer: object) -> bool:
 
 
 def _describe(operation: Operation, shapes: _Shapes) -> Schema:
+    contract, envelope = operation.contract, operation.envelope
     parameters: list[Schema] = [
         {"name": name, "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
         for name in operation.parameters
     ]
+    parameters += [
+        {"name": name, "in": "header", "required": False, "description": meaning, "schema": {"type": "string"}}
+        for name, meaning in (contract.takes if contract else {}).items()
+    ]
     described: Schema = {
         "tags": [operation.tag],
-        "operationId": _identifier(operation),
+        "operationId": contract.name if contract else _identifier(operation),
         "summary": operation.summary,
-        "responses": _responses(operation, shapes),
+        "responses": _promised(operation, contract, envelope, shapes)
+        if contract and envelope
+        else _responses(operation, shapes),
     }
     if operation.description:
         described["description"] = operation.description
     if operation.guard is not None:
         scopes = f"Needs the scope {operation.guard.scope}." if operation.guard.scope else ""
         described["description"] = " ".join(filter(None, [operation.description, scopes]))
-        described["security"] = [{operation.guard.security: []}]
-        if operation.guard.security == "admin":
-            described["security"] = [{"admin": []}, {"session": []}]
+        schemes = ALTERNATIVES.get(operation.guard.security, (operation.guard.security,))
+        described["security"] = [{scheme: []} for scheme in schemes]
     taken = shapes.input(operation)
     if taken is not None and operation.input is not None:
         if issubclass(operation.input, Query) or operation.method == "GET":
@@ -167,6 +193,26 @@ def _responses(operation: Operation, shapes: _Shapes) -> Schema:
             "5XX": failure,
         }
     )
+
+
+def _promised(operation: Operation, contract: Contract, envelope: Envelope, shapes: _Shapes) -> Schema:
+    """Every status for itself, with its headers."""
+    good: Schema = {"description": operation.summary} if operation.media is None else _media(operation.media)
+    if (answer := shapes.answer(operation)) is not None:
+        good["content"] = {media_type: {"schema": answer} for media_type in envelope.media_types}
+    if contract.headers:
+        good["headers"] = {
+            name: {"description": meaning, "required": True, "schema": {"type": "string"}}
+            for name, meaning in contract.headers.items()
+        }
+    responses: Schema = {str(contract.status): good}
+    if contract.unchanged:
+        responses["304"] = {"description": "It has not changed."}
+    failure = {media_type: {"schema": shapes.failure(operation)} for media_type in envelope.media_types}
+    always = envelope.always if operation.guard is not None else ()
+    for status in sorted({*contract.refusals, *always}):
+        responses[str(status)] = {"description": envelope.refusals[status], "content": failure}
+    return responses
 
 
 def _media(media: Media) -> Schema:

@@ -11,10 +11,11 @@ is the first line of its docstring. `web.openapi` reads those; nothing is writte
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from inspect import cleandoc
-from typing import Generic, NamedTuple, TypeVar, get_args, get_origin, get_type_hints
+from types import UnionType
+from typing import Generic, NamedTuple, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import orjson
 from aiohttp import web
@@ -75,6 +76,36 @@ class Media(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
+class Envelope:
+    """How a dialect wraps its answers, where that is not Owncast's way."""
+
+    media_types: tuple[str, ...]
+    failure: object
+    """The type of the JSON document of a refusal."""
+    refusals: Mapping[int, str]
+    """What each status means, of those that its operations refuse with."""
+    always: tuple[int, ...]
+    """Of these, those that any operation may."""
+
+
+@dataclass(frozen=True, slots=True)
+class Contract:
+    """What an operation of such a dialect promises, beyond its shapes: all its statuses and headers."""
+
+    name: str
+    """Its operationId."""
+    status: int = 200
+    """Of the answer."""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """Those of the answer, and what they say."""
+    takes: Mapping[str, str] = field(default_factory=dict)
+    """Headers of the request that it understands."""
+    refusals: tuple[int, ...] = ()
+    unchanged: bool = False
+    """Whether it may answer that nothing has changed (304)."""
+
+
+@dataclass(frozen=True, slots=True)
 class Operation:
     """What is served, and all that its description needs."""
 
@@ -89,6 +120,8 @@ class Operation:
     answer: object
     """The type of the JSON document; None where `media` describes the answer."""
     media: Media | None
+    contract: Contract | None = None
+    envelope: Envelope | None = None
 
     @property
     def parameters(self) -> list[str]:
@@ -101,10 +134,14 @@ OPERATIONS: web.AppKey[list[Operation]] = web.AppKey("operations", list)
 
 @dataclass(slots=True)
 class Api:
-    """Gathers the operations of one part of an API. `wrapper` turns the application's errors into its dialect's."""
+    """Gathers the operations of one part of an API. `wrapper` turns the application's errors into its dialect's.
+
+    With an `envelope`, every operation needs a contract.
+    """
 
     tag: str
     wrapper: Wrapper
+    envelope: Envelope | None = None
     operations: list[Operation] = field(default_factory=list)
 
     def add(
@@ -118,6 +155,7 @@ class Api:
         summary: str = "",
         max_body: int = 0,
         media: Media | None = None,
+        contract: Contract | None = None,
     ) -> None:
         """Adds one. `shape` and `summary` are for handlers that are made by the dozen and cannot say so themselves.
 
@@ -140,6 +178,8 @@ class Api:
                 input=shape,
                 answer=None if media else _answer(hints.get("return")),
                 media=media,
+                contract=contract,
+                envelope=self.envelope,
             )
         )
 
@@ -169,7 +209,12 @@ def _input(hints: dict[str, object]) -> type[Input] | None:
 
 
 def _answer(hint: object) -> object:
-    return get_args(hint)[0] if get_origin(hint) is Rendered else hint
+    # Of a union, one is the document; the other answers that nothing has changed.
+    for each in get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,):
+        origin = get_origin(each)
+        if isinstance(origin, type) and issubclass(origin, web.Response):
+            return get_args(each)[0]
+    return hint
 
 
 def _handler(
