@@ -56,7 +56,12 @@ export default defineConfig({
           groups: [
             { name: "hlsjs", test: /node_modules\/hls\.js\/|left-out:|player\/emitter/ },
             // Small, and shared by what comes at once and what comes later: files of their own would weigh twice as much.
-            { name: "shared", test: /src\/(kit\/lazy|player\/(preferences|latency-mode|session|early-playlist|engines)|viewer\/(safe-html|tabs))\./ },
+            {
+              name: "shared",
+              test: /src\/(words|state|format|kit\/(icon|lazy|menu|taste|theme|use-now)|player\/(preferences|latency-mode|session|early-playlist|engines)|viewer\/(safe-html|tabs))\./,
+            },
+            // The same, of what only comes later.
+            { name: "parts", test: /src\/(api\/client|chat\/token|kit\/(button|copy|dialog|resource))\./ },
             { name: "talk", test: /src\/chat\/(body|colors)\./ },
           ],
         },

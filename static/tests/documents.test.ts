@@ -60,11 +60,19 @@ const NOTHING = {
   slowModeSeconds: 0,
   socketHost: "",
   schedule: { enabled: false, countdown: false },
+  pushKey: "",
 };
 
 test("a configuration is read, without tags that are none", () => {
   expect(readConfig({ name: "Tea", summary: 7, tags: ["tea", "", 5, "water"] })).toEqual({ ...NOTHING, name: "Tea", tags: ["tea", "water"] });
   expect(readConfig({ tags: "tea", externalActions: [null, 7], socialHandles: {}, schedule: [] })).toEqual(NOTHING);
+});
+
+test("there is a key of the server's only where it notifies browsers", () => {
+  expect(readConfig({ notifications: { browser: { enabled: true, publicKey: "BAcd" } } }).pushKey).toBe("BAcd");
+  expect(readConfig({ notifications: { browser: { enabled: false, publicKey: "BAcd" } } }).pushKey).toBe("");
+  expect(readConfig({ notifications: { browser: { enabled: true } } }).pushKey).toBe("");
+  expect(readConfig({ notifications: "none" }).pushKey).toBe("");
 });
 
 test.each(["javascript:alert(1)", "data:text/html,x", "//elsewhere.example", "vbscript:x", "JaVaScRiPt:x", "\u0001javascript:x", "about"])(

@@ -34,6 +34,8 @@ SEGMENT_SECONDS = 1
 MEDIA_SECONDS = 120
 WINDOW = 24
 """Segments in a playlist: so long that what a slow machine goes back to is still there when it asks."""
+PUSH_KEY = "BNcRdreALRFXTkOOUHK1EtK2wtaz5Ry4YfYCA_0QTpQtUbVlUls0VJXg7A8u-Ts1XbjhazAkj7I99e8QcYP7DkM"
+"""Some server's, for browsers that ask to be notified."""
 BEGAN = datetime(2026, 5, 1, 12, 0, tzinfo=UTC)
 
 INSTANCE = InstanceSettings(
@@ -201,7 +203,7 @@ class Documents:
     def __init__(self, show: Show, settings: ShowSettings) -> None:
         self._show = show
         self._status = StatusDocument(show.status, show.now, "0.1.0")
-        self._config = ConfigDocument(settings, "0.1.0")
+        self._config = ConfigDocument(settings, "0.1.0", lambda: PUSH_KEY)
 
     def status(self) -> bytes:
         return orjson.dumps(orjson.loads(self._status.body()) | self._show.status_says)

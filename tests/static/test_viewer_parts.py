@@ -12,7 +12,7 @@ from aiohttp.test_utils import TestServer
 from fake_chat import FakeChat
 from playwright.async_api import Browser, Page, expect
 from show import INSTANCE, Show, serve
-from viewer_browser import open_page, until, watch
+from viewer_browser import keep_controls, open_page, until, watch
 
 from owncast_py.setting_groups import ExternalAction, ScheduleSettings
 
@@ -237,6 +237,7 @@ async def test_the_player_alone_fills_its_frame(browser: Browser, with_chat: str
         await watch(page, 0.2)
         size = "['clientWidth', 'clientHeight'].map(side => document.querySelector('.player')[side]).join()"
         assert await page.evaluate(size) == "320,180"
+        await keep_controls(page)
         await page.get_by_role("button", name="Delay and more").click()
         menu = await page.get_by_role("menu").bounding_box()
         assert menu is not None

@@ -5,19 +5,11 @@ from __future__ import annotations
 import pytest
 from playwright.async_api import Browser, Page, expect
 from show import Show
-from viewer_browser import open_page, until, watch
+from viewer_browser import keep_controls, open_page, until, watch
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.usefixtures("on_air")]
 
 VIDEO = "document.querySelector('video')"
-
-
-async def keep_controls(page: Page) -> None:
-    """The mouse rests on the controls, so they stay however long a test takes."""
-    player = await page.locator(".player").bounding_box()
-    assert player is not None
-    await page.mouse.move(player["x"] + player["width"] / 2, player["y"] + player["height"] - 30)
-    await expect(page.get_by_role("group", name="Player controls")).to_be_visible()
 
 
 async def test_the_quality_menu_lists_and_switches_variants(page: Page) -> None:

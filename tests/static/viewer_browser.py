@@ -75,6 +75,14 @@ async def until(page: Page, condition: str, seconds: float = WAIT_SECONDS) -> No
         raise AssertionError(f"After {seconds:g} s still not: {condition}. The player's state: {state}.") from None
 
 
+async def keep_controls(page: Page) -> None:
+    """The mouse rests on the controls, so they stay however long a test takes."""
+    player = await page.locator(".player").bounding_box()
+    assert player is not None
+    await page.mouse.move(player["x"] + player["width"] / 2, player["y"] + player["height"] - 30)
+    await expect(page.get_by_role("group", name="Player controls")).to_be_visible()
+
+
 async def send_words(page: Page) -> None:
     """Sends what stands in the chat's field by the keyboard, as soon as the chat can send it."""
     await expect(page.locator(".chat-send")).to_be_enabled(timeout=WAIT_SECONDS * 1000)

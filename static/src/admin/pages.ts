@@ -61,6 +61,9 @@ export const GROUPS: readonly Group[] = [
     pages: [
       { path: "/tokens", title: "nav.tokens", load: () => import("./integrations/tokens") },
       { path: "/webhooks", title: "nav.webhooks", load: () => import("./integrations/webhooks") },
+      { path: "/deliveries", title: "nav.deliveries", load: () => import("./integrations/queue") },
+      { path: "/topics", title: "nav.topics", load: () => import("./integrations/topics") },
+      { path: "/browsers", title: "nav.browsers", load: () => import("./integrations/browsers") },
       { path: "/discord", title: "nav.discord", load: () => import("./integrations/discord") },
     ],
   },

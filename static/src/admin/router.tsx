@@ -12,9 +12,18 @@ const guards = new Set<() => boolean>();
 
 /** The path below /admin: "/" for the first page, "/chat/users" and so on. */
 export function usePath(): string {
-  const [path, setPath] = useState(currentPath);
+  return useAddress(currentPath);
+}
+
+/** What the address has under that name after the question mark; "" for nothing. */
+export function useQuery(name: string): string {
+  return useAddress(() => new URLSearchParams(location.search).get(name) ?? "");
+}
+
+function useAddress(read: () => string): string {
+  const [found, setFound] = useState(read);
   useEffect(() => {
-    const update = () => setPath(currentPath());
+    const update = () => setFound(read());
     addEventListener("popstate", update);
     addEventListener(MOVED, update);
     return () => {
@@ -22,11 +31,11 @@ export function usePath(): string {
       removeEventListener(MOVED, update);
     };
   }, []);
-  return path;
+  return found;
 }
 
 export function go(path: string): void {
-  if (path === currentPath()) return;
+  if (path === currentPath() + location.search) return;
   if ([...guards].some((unsaved) => unsaved()) && !confirm(t("admin.leaveUnsaved"))) return;
   history.pushState(null, "", BASE + (path === "/" ? "" : path));
   dispatchEvent(new Event(MOVED));

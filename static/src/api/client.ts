@@ -18,7 +18,8 @@ export class ApiError extends Error {
   }
 }
 
-type Answer<Operation> = Operation extends { responses: { "2XX": { content: { "application/json": infer Body } } } } ? Body : unknown;
+type Well<Responses> = Responses extends { "2XX": infer One } | { 200: infer One } | { 201: infer One } | { 202: infer One } ? One : never;
+type Answer<Operation> = Operation extends { responses: infer Responses } ? (Well<Responses> extends { content: { "application/json": infer Body } } ? Body : unknown) : unknown;
 type Body<Operation> = Operation extends { requestBody?: { content: { "application/json": infer Given } } } ? Given : undefined;
 
 export type GetPath = { [Path in keyof paths]: paths[Path] extends { get: object } ? Path : never }[keyof paths];
@@ -66,7 +67,9 @@ export async function ask(method: string, path: string, body?: unknown): Promise
   throw new ApiError(sentenceOf(document) ?? t("noAnswer"), answer.status);
 }
 
+/** The API of notifications tells it in an `_error`. */
 function sentenceOf(document: unknown): string | null {
-  const message = typeof document === "object" && document !== null && "message" in document ? document.message : null;
+  const { message, _error } = Object(document) as Readonly<Record<string, unknown>>;
+  if (_error) return sentenceOf(_error);
   return typeof message === "string" && message ? message : null;
 }

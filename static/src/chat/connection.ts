@@ -4,9 +4,9 @@ import { ApiError, ask } from "../api/client";
 import { Backoff } from "../player/backoff";
 import { batched } from "./batch";
 import type { ChatEvent } from "./state";
+import { readToken, register, writeToken } from "./token";
 import { readFrame, readHistory } from "./wire";
 
-const TOKEN_KEY = "chat.token";
 /** How long a break may last before the viewer reads of it. */
 const PATIENCE_MS = 2_000;
 /** After so long a silence the server is asked whether it is still there; networks go away without a word. */
@@ -35,22 +35,15 @@ export function connectTo(host: string, tell: (events: readonly ChatEvent[]) => 
   async function connect(): Promise<void> {
     clearTimeout(timer);
     try {
-      const token = readToken() ?? (await register());
+      let token = readToken();
+      registered ||= token === null;
+      token ??= await register();
       if (!closed) open(token);
     } catch (error) {
       // What is forbidden stays so: chat is off, or this address is banned.
       if (error instanceof ApiError && error.status === 403) add({ type: "denied", reason: "refused", text: error.message });
       else retry();
     }
-  }
-
-  async function register(): Promise<string> {
-    const answer = (await ask("POST", "/api/chat/register", {})) as Record<string, unknown> | null;
-    const token = answer?.accessToken;
-    if (typeof token !== "string" || !token) throw new Error("The registration was answered without a token.");
-    writeToken(token);
-    registered = true;
-    return token;
   }
 
   function open(token: string): void {
@@ -167,25 +160,4 @@ export async function askAsMe(method: "GET" | "POST", path: string, document?: u
 function socketBase(host: string): string {
   if (/^wss?:\/\//.test(host)) return host;
   return `${location.protocol === "https:" ? "wss:" : "ws:"}//${host || location.host}`;
-}
-
-// Storage can be forbidden; then everybody is new on every visit.
-let remembered: string | null = null;
-
-function readToken(): string | null {
-  try {
-    return localStorage.getItem(TOKEN_KEY) ?? remembered;
-  } catch {
-    return remembered;
-  }
-}
-
-function writeToken(token: string | null): void {
-  remembered = token;
-  try {
-    if (token === null) localStorage.removeItem(TOKEN_KEY);
-    else localStorage.setItem(TOKEN_KEY, token);
-  } catch {
-    // kept in memory
-  }
 }

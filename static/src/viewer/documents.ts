@@ -58,6 +58,8 @@ export interface Config {
   /** Where the chat's socket is, if it is not where the page came from. */
   socketHost: string;
   schedule: { enabled: boolean; countdown: boolean };
+  /** By what a browser's push service knows this server; "" where browsers are not notified. */
+  pushKey: string;
 }
 
 type Document = Readonly<Record<string, unknown>>;
@@ -83,6 +85,7 @@ export function readStatus(document: Document): Status {
 
 export function readConfig(document: Document): Config {
   const schedule = fields(document.schedule);
+  const push = fields(fields(document.notifications).browser);
   return {
     name: text(document.name),
     summary: text(document.summary),
@@ -97,6 +100,7 @@ export function readConfig(document: Document): Config {
     slowModeSeconds: count(document.slowModeSeconds),
     socketHost: text(document.socketHostOverride),
     schedule: { enabled: schedule.enabled === true, countdown: schedule.showCountdown === true },
+    pushKey: push.enabled === true ? text(push.publicKey) : "",
   };
 }
 

@@ -1,4 +1,5 @@
 // What is said over the poster while nothing is on: since when, and when the next show is.
+import type { ComponentChildren } from "preact";
 import { ago, clock, fullTime, shortTime } from "../format";
 import { Icon } from "../kit/icon";
 import { useNow } from "../kit/use-now";
@@ -13,9 +14,11 @@ interface Props {
   name: string;
   config: Config | null;
   view: StatusView;
+  /** What else can be done meanwhile. */
+  children?: ComponentChildren;
 }
 
-export function Offline({ name, config, view }: Props) {
+export function Offline({ name, config, view, children }: Props) {
   const now = useNow(true) + view.clockOffset;
   const last = view.status?.lastDisconnectTime ?? null;
   const event = view.status?.event ?? null;
@@ -35,6 +38,7 @@ export function Offline({ name, config, view }: Props) {
             })}
       </p>
       {event ? <Next event={event} now={now} config={config} /> : <p class="offline-hint">{t("offline.wait")}</p>}
+      {children}
     </>
   );
 }

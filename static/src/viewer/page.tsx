@@ -18,7 +18,11 @@ import { tabId, Tabs } from "./tabs";
 
 const FOLDED = "owncast.chatFolded";
 
+const Notify = lazy(async () => (await import("./notify")).Notify);
 const ShareDialog = lazy(async () => (await import("./share-dialog")).ShareDialog);
+
+/** Browsers offer it on secure pages only, and some of them never. */
+const NOTIFIABLE = "PushManager" in window && "Notification" in window && "serviceWorker" in navigator;
 
 export function Page({ name, title, config, view, refreshStatus, allowed, allow }: Scene) {
   const layout = useLayout();
@@ -48,9 +52,12 @@ export function Page({ name, title, config, view, refreshStatus, allowed, allow 
 
   const share = () => setSharing(true);
   const menu = <PageMenu onShare={share} />;
+  const notify = config?.pushKey && NOTIFIABLE ? <Notify publicKey={config.pushKey} /> : null;
+  const overPoster = allowed && !online;
   const buttons = (
     <>
       <Actions actions={config?.actions ?? []} />
+      {!overPoster && notify}
       <ShareButton onShare={share} />
     </>
   );
@@ -73,7 +80,11 @@ export function Page({ name, title, config, view, refreshStatus, allowed, allow 
               show={config && view.status ? showOf(view.status) : undefined}
               title={title}
               poster={view.status && posterOf(view.status)}
-              offline={<Offline name={name} config={config} view={view} />}
+              offline={
+                <Offline name={name} config={config} view={view}>
+                  {overPoster && notify}
+                </Offline>
+              }
               onEnded={refreshStatus}
               theatre={wide ? { on: theatre, toggle: () => setTheatre(!theatre) } : undefined}
               chat={chat}

@@ -8,13 +8,22 @@ import { TextField } from "../../kit/field";
 import { Empty, Loaded, useResource } from "../../kit/resource";
 import { Table } from "../../kit/table";
 import { complain } from "../../kit/toast";
-import { t } from "../../words";
+import { type Key, t } from "../../words";
 import { FormDialog } from "../form-dialog";
 import { LastUsed } from "./last-used";
 
 type Token = Schemas["TokenView"];
 
-const SCOPES = ["CAN_SEND_MESSAGES", "CAN_SEND_SYSTEM_MESSAGES", "HAS_ADMIN_ACCESS"] as const;
+/** What a token can be given, in words. */
+const SCOPES: Readonly<Record<string, Key>> = {
+  CAN_SEND_MESSAGES: "tokens.CAN_SEND_MESSAGES",
+  CAN_SEND_SYSTEM_MESSAGES: "tokens.CAN_SEND_SYSTEM_MESSAGES",
+  HAS_ADMIN_ACCESS: "tokens.HAS_ADMIN_ACCESS",
+  "data/read": "tokens.dataRead",
+  "data/write": "tokens.dataWrite",
+  "data/delete": "tokens.dataDelete",
+  "data/full": "tokens.dataFull",
+};
 
 export default function Tokens() {
   const tokens = useResource(() => get("/api/admin/accesstokens"), []);
@@ -115,7 +124,7 @@ function AddToken({ onMade, onClose }: { onMade: () => Promise<void>; onClose: (
           <TextField label={t("tokens.name")} help={t("tokens.nameHelp")} value={name} onChange={setName} maxLength={100} error={problem} />
           <fieldset class="choices">
             <legend class="field-label">{t("tokens.scopes")}</legend>
-            {SCOPES.map((scope) => (
+            {Object.keys(SCOPES).map((scope) => (
               <label key={scope} class="choice">
                 <input
                   type="checkbox"
@@ -135,5 +144,6 @@ function AddToken({ onMade, onClose }: { onMade: () => Promise<void>; onClose: (
 }
 
 function nameOf(scope: string): string {
-  return (SCOPES as readonly string[]).includes(scope) ? t(`tokens.${scope as (typeof SCOPES)[number]}`) : scope;
+  const known = SCOPES[scope];
+  return known ? t(known) : scope;
 }
