@@ -36,12 +36,14 @@ class Api:
     def __init__(self, base: str) -> None:
         self._connection = http.client.HTTPConnection(urlsplit(base).netloc, timeout=30)
 
-    def post(self, path: str, document: object, headers: dict[str, str] | None = None) -> dict[str, object]:
+    def post(
+        self, path: str, document: object, headers: dict[str, str] | None = None, status: tuple[int, ...] = (200,)
+    ) -> dict[str, object]:
         """The answer to a JSON document."""
         self._connection.request("POST", path, json.dumps(document), headers or {})
         answer = self._connection.getresponse()
         body = answer.read()
-        if answer.status != 200:
+        if answer.status not in status:
             raise BenchError(f"POST {path} was answered {answer.status}: {body[:200]!r}")
         found: dict[str, object] = json.loads(body)
         return found

@@ -167,9 +167,19 @@ class Server:
         (home / "data").mkdir()
         if known.exists():
             shutil.copy(known, home / "data")
+        self.start()
+        made = home / "data" / "encoders.json"
+        if made.exists() and not known.exists():
+            CACHE.mkdir(parents=True, exist_ok=True)
+            shutil.copy(made, known)
+        return self
+
+    def start(self) -> None:
+        """Starts the process on what is in its directory, and waits until it is ready. Raises BenchError."""
         command = [sys.executable, "-m", "owncast_py", "serve", "--config", "config.yaml", "--data-dir", "data"]
         command += ["--http-host", "127.0.0.1", "--http-port", "0", "--rtmp-host", "127.0.0.1", "--rtmp-port", "0"]
         command += ["--stream-key", STREAM_KEY, "--admin-password", ADMIN_PASSWORD, "--log-format", "json"]
+        home = Path(self._directory.name)
         self.process = subprocess.Popen(command, cwd=home, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL)
         self.pid = self.process.pid
         self._events: list[dict[str, object]] = []
@@ -181,11 +191,12 @@ class Server:
             self.__exit__()
             raise BenchError(f"The server did not start: {self._events[-3:]}") from error
         self.http, self.rtmp = f"http://{ready['http']}", f"rtmp://{ready['rtmp']}/live/{STREAM_KEY}"
-        made = home / "data" / "encoders.json"
-        if made.exists() and not known.exists():
-            CACHE.mkdir(parents=True, exist_ok=True)
-            shutil.copy(made, known)
-        return self
+
+    def crash(self) -> None:
+        """Ends the process as a power cut would."""
+        self.process.kill()
+        self.process.wait()
+        self._reader.join(STOP_SECONDS)
 
     def __exit__(self, *_: object) -> None:
         end(self.process)

@@ -30,6 +30,8 @@ NAMES = (
     "accepted",
     "webhooks",
     "backlog",
+    "notifications",
+    "notification_lists",
 )
 QUICK: dict[str, dict[str, float]] = {
     "cpu": {"runs": 1},
@@ -47,6 +49,8 @@ QUICK: dict[str, dict[str, float]] = {
     "accepted": {"runs": 1, "seconds": 3},
     "webhooks": {"runs": 1, "seconds": 2, "sockets": 500, "turns": 1},
     "backlog": {"runs": 1, "seconds": 5},
+    "notifications": {"runs": 1, "messages": 500, "seconds": 2, "queued": 2_000},
+    "notification_lists": {"runs": 5, "stored": 20_000},
 }
 """One short run each: whether everything works, not how well."""
 
