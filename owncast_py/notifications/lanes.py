@@ -129,17 +129,18 @@ class Lanes:
         if (lane := self._awake(endpoint_id)) is not None:
             lane.unread = True
 
-    def offer(self, endpoint_id: str, fresh: Sequence[Notification]) -> None:
-        """Those have just been queued for that endpoint, in that order."""
+    def offer(self, endpoint_id: str, fresh: Sequence[Notification]) -> bool:
+        """Those have just been queued for that endpoint, in that order. Returns whether they are sent soon."""
         lane = self._awake(endpoint_id)
         if lane is None:
-            return
+            return False
         if lane.unread or len(lane.waiting) + len(fresh) > PAGE or lane.health.down:
             lane.unread = True
-            return
+            return False
         # A page that was read meanwhile may have them already.
         held = lane.in_hand | {each.id for each in lane.waiting}
         lane.waiting.extend(each for each in fresh if each.id not in held)
+        return True
 
     def remember(self, messages: Sequence[Message]) -> None:
         """Notifications of these are about to be sent."""

@@ -27,7 +27,9 @@ REST = 0.05
 TROUBLE_SECONDS = 1.0
 """How long to wait after the database refused."""
 MAX_BODIES = 16 * 1024 * 1024
-"""Octets of bodies in memory."""
+"""Octets of messages in memory."""
+MESSAGE_OCTETS = 1_000
+"""What one takes beside its body."""
 
 log = structlog.get_logger(__name__)
 
@@ -140,6 +142,6 @@ class Messages:
         """It is wanted soon."""
         if message.id not in self._kept:
             self._kept[message.id] = message
-            self._size += len(message.body)
+            self._size += len(message.body) + MESSAGE_OCTETS
         while self._size > MAX_BODIES:
-            self._size -= len(self._kept.popitem(last=False)[1].body)
+            self._size -= len(self._kept.popitem(last=False)[1].body) + MESSAGE_OCTETS

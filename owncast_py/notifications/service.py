@@ -206,8 +206,10 @@ class Notifications:
         fresh: dict[str, list[Notification]] = defaultdict(list)
         for notification in queued:
             fresh[notification.endpoint_id].append(notification)
-        self._lanes.remember(messages)
+        taken = False
         for endpoint_id, found in fresh.items():
             self._backlog.add(endpoint_id, len(found))
-            self._lanes.offer(endpoint_id, found)
+            taken |= self._lanes.offer(endpoint_id, found)
+        if taken:
+            self._lanes.remember(messages)
         self.shelves.announce(fresh.keys())
