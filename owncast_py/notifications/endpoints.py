@@ -22,7 +22,7 @@ from owncast_py.notifications.errors import NotificationError, Unknown
 from owncast_py.notifications.ids import ENDPOINT, SUBSCRIPTION, TOPIC, Ids
 from owncast_py.notifications.keeper import Keeper
 from owncast_py.notifications.lanes import Lanes
-from owncast_py.notifications.model import DOMAIN, Endpoint, Method, Shelf, Subscription, Topic
+from owncast_py.notifications.model import DOMAIN, MAX_TOKEN, Endpoint, Method, Shelf, Subscription, Topic
 from owncast_py.notifications.signing import new_secret
 from owncast_py.notifications.targets import MAX_URL_LENGTH
 from owncast_py.storage import notifications as repository
@@ -30,8 +30,6 @@ from owncast_py.storage.database import Database
 
 MAX_DOCUMENT = 64 * 1024
 """Octets of an endpoint's document as JSON."""
-MAX_TOKEN = 4096
-"""Characters."""
 MAX_TOPIC_NAME = 200
 MAX_CHANNEL_NAME = 40
 FORMER_SECRET_VALID = timedelta(hours=24)

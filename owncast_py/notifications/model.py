@@ -16,6 +16,8 @@ from enum import IntEnum, StrEnum
 
 DOMAIN = "owncast"
 """The domain of this server's own topics."""
+MAX_TOKEN = 4096
+"""Characters of an endpoint's token."""
 
 
 class Method(StrEnum):

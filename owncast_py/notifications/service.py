@@ -136,8 +136,8 @@ class Notifications:
     ) -> Callable[[], None]:
         """Queues this server's events, each a topic's name, the time and the body, in the caller's transaction.
 
-        Returns what to call as the `then` of that write. An endpoint whose queue is full is left out, and so is a body
-        that is too long; the log says so, and `Shelves.lanes` how often.
+        Returns what to call as the `then` of that write. An endpoint whose queue is full is left out, which the log
+        says, and `Shelves.lanes` how often; so is a body that is too long, which the log says.
         """
         published: list[tuple[Message, Sequence[Subscription]]] = []
         for name, at, body in events:

@@ -114,6 +114,8 @@ class Subscribing:
         """Makes those of this server's own topics that are missing."""
         async with self._endpoints.changing:
             missing = [name for name in names if self._directory.topic_named(name) is None]
+            if not missing:
+                return
             new = [Topic(self._ids.next(TOPIC), DOMAIN, name, self._now()) for name in missing]
             await self._database.write(
                 lambda connection: repository.add_topics(connection, new), lambda _: self._directory.put_topics(new)

@@ -20,7 +20,7 @@ from owncast_py.notifications import cloud_events
 from owncast_py.notifications.channels import Outcome
 from owncast_py.notifications.channels.posting import Poster
 from owncast_py.notifications.errors import NotificationError
-from owncast_py.notifications.model import DOMAIN, Endpoint, Parcel, Topic
+from owncast_py.notifications.model import DOMAIN, MAX_TOKEN, Endpoint, Parcel, Topic
 from owncast_py.notifications.signing import signature_header
 from owncast_py.notifications.targets import check_url
 
@@ -28,8 +28,6 @@ EVENT = "event"
 CLOUD_EVENTS = "cloudevents"
 FORMATS = (EVENT, CLOUD_EVENTS)
 """What an endpoint's document can have as its `format`. Without one it is the first."""
-MAX_TOKEN = 4096
-"""Characters of a token."""
 REQUEST_ORIGIN = "WebHook-Request-Origin"
 ALLOWED_ORIGIN = "WebHook-Allowed-Origin"
 TEST = "TEST"

@@ -20,9 +20,9 @@ from standardwebhooks import WebhookVerificationError
 
 from owncast_py.notifications import cloud_events
 from owncast_py.notifications.channels.posting import Poster
-from owncast_py.notifications.channels.webhook import MAX_TOKEN, Webhook
+from owncast_py.notifications.channels.webhook import Webhook
 from owncast_py.notifications.errors import NotificationError, TargetRefused
-from owncast_py.notifications.model import Endpoint, Topic
+from owncast_py.notifications.model import MAX_TOKEN, Endpoint, Topic
 from owncast_py.notifications.signing import new_secret
 
 ORIGIN = "tea.example"
