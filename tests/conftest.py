@@ -1,0 +1,28 @@
+"""What holds for every test of the project: a failure is printed when it happens, so a run that is cut off names it."""
+
+from __future__ import annotations
+
+import pytest
+
+
+class Failures:
+    """Prints each failure under the dots, in short; the summary at the end has all of it."""
+
+    def __init__(self, terminal: pytest.TerminalReporter) -> None:
+        self._terminal = terminal
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if not report.failed:
+            return
+        crash = getattr(report.longrepr, "reprcrash", None)
+        words = crash.message if crash is not None else report.longreprtext
+        self._terminal.ensure_newline()
+        self._terminal.write_line(f"{report.nodeid} failed in its {report.when}: {words[:500]}", red=True)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_configure(config: pytest.Config) -> None:
+    terminal = config.pluginmanager.getplugin("terminalreporter")
+    if terminal is not None:  # Only the process that prints has one.
+        config.pluginmanager.register(Failures(terminal), "failures")
