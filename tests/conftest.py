@@ -1,6 +1,10 @@
-"""What holds for every test of the project: a failure is printed when it happens, so a run that is cut off names it."""
+"""What holds for every test: a failure is printed when it happens, so that a run that is cut off names it, and no test
+leaves the process with another priority than it found.
+"""
 
 from __future__ import annotations
+
+import os
 
 import pytest
 
@@ -19,6 +23,13 @@ class Failures:
         words = crash.message if crash is not None else report.longreprtext
         self._terminal.ensure_newline()
         self._terminal.write_line(f"{report.nodeid} failed in its {report.when}: {words[:500]}", red=True)
+
+
+def pytest_runtest_teardown() -> None:
+    # Whoever opens SVT-AV1 as root is a real-time process from then on, and so is every browser that it starts later:
+    # these leave nothing of the machine to anybody else.
+    if hasattr(os, "sched_getscheduler") and os.sched_getscheduler(0) != os.SCHED_OTHER:
+        os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
 
 
 @pytest.hookimpl(trylast=True)
