@@ -25,7 +25,7 @@ from owncast_py.notifications.lanes import Lanes
 from owncast_py.notifications.model import DOMAIN, MAX_TOKEN, Endpoint, Method, Shelf, Subscription, Topic
 from owncast_py.notifications.signing import new_secret
 from owncast_py.notifications.targets import MAX_URL_LENGTH
-from owncast_py.storage import notifications as repository
+from owncast_py.storage import subscriptions as repository
 from owncast_py.storage.database import Database
 
 MAX_DOCUMENT = 64 * 1024

@@ -1,8 +1,8 @@
 """Delivery: one lane for each endpoint, so that none waits for another.
 
-Owns the tasks that read what is due, hand it to its delivery channel, and decide what the outcome means. Memory does
-not grow with the queue: a lane holds one small page of it. The order of a lane is that of due times, loosely kept. A
-lane that has nothing unread in the database is handed what is queued for it, and reads nothing.
+Owns the tasks that read what is due and have it tried, and what an outcome means for the others of its endpoint.
+Memory does not grow with the queue: a lane holds one small page of it. The order of a lane is that of due times,
+loosely kept. A lane that has nothing unread in the database is handed what is queued for it, and reads nothing.
 
 A lane that is down sends probes. They take the pending notifications in turn, the longest due first: one that its
 endpoint never accepts must not keep the others from being tried. A failed probe is kept among the attempts of its
@@ -32,8 +32,9 @@ from owncast_py.notifications.channels import DeliveryChannel, Outcome
 from owncast_py.notifications.directory import Directory
 from owncast_py.notifications.health import PROBES, Health
 from owncast_py.notifications.ledger import Ledger, Messages
-from owncast_py.notifications.model import Attempt, Endpoint, Message, Method, Notification, Parcel, State, Verdict
+from owncast_py.notifications.model import Endpoint, Message, Method, Notification, State
 from owncast_py.notifications.schedule import Schedule
+from owncast_py.notifications.tries import Tries
 from owncast_py.storage import notifications as repository
 from owncast_py.storage.database import Database
 
@@ -45,16 +46,12 @@ PAGE = 100
 """Notifications that a lane reads at once."""
 MAX_IN_HAND = 500
 """Notifications of a lane that are under way or not written down yet."""
-MAX_DELIVERY_SECONDS = 60.0
-"""A channel that takes longer broke its word."""
 MAX_SLEEP = 900.0
 """Seconds after which a lane looks at the clock again, as that may have been set."""
 TROUBLE_SECONDS = 5.0
 """How long a lane waits after the database, or a fault of ours, stopped it."""
 CLOSE_SECONDS = 5.0
 """For deliveries under way when the server stops; later ones are cut off and delivered again after the next start."""
-TRIMMED = 1 / 20
-"""The part of failed probes after which old attempts are deleted. By chance, so that each notification has its turn."""
 MAX_HASTENED = 1_000
 """Notifications made due in one write."""
 
@@ -109,14 +106,13 @@ class Lanes:
         """
         self._database = database
         self._channels = channels
+        self._tries = Tries(channels, directory, schedule, now, monotonic, chance)
         self._directory = directory
         self._ledger = ledger
         self._gone = gone
         self._met = met
         self._now = now
         self._monotonic = monotonic
-        self._chance = chance
-        self._schedule = schedule
         self._probes = probes
         self._messages = Messages(database)
         self._lanes: dict[str, _Lane] = {}
@@ -320,13 +316,11 @@ class Lanes:
                     endpoint = self._serviceable(lane)
                     if endpoint is None:
                         return
-                    at, began = self._now(), self._monotonic()
-                    verdict = self._obstacle(notification, message, at)
+                    verdict = self._tries.obstacle(notification, message)
                     if verdict is None and message is not None:
-                        outcome = await self._try(endpoint, notification, message)
-                        took = self._monotonic() - began
-                        verdict = self._verdict(endpoint, notification, outcome, at, took, probe=probe)
-                        woken = self._note(lane, outcome, took, probe=probe)
+                        tried = await self._tries.make(endpoint, notification, message, probe=probe)
+                        outcome, verdict = tried.outcome, tried.verdict
+                        woken = self._note(lane, outcome, tried.seconds, probe=probe)
                         if endpoint.ordered and verdict.state is State.PENDING:
                             self._hold(lane, verdict.tries, probe=probe)
                 lane.flying -= 1
@@ -351,29 +345,6 @@ class Lanes:
             lane.unread = lane.unread or not done
             lane.news.set()
 
-    def _obstacle(self, notification: Notification, message: Message | None, at: datetime) -> Verdict | None:
-        """Why it is not even tried, if so."""
-        if message is None or message.topic_id not in self._directory.topics:
-            state, sentence = State.FAILED, "Its message is no more."
-        elif at >= self._schedule.deadline(notification.queued_at):
-            state, sentence = State.EXPIRED, "Its time was over before it could be tried again."
-        else:
-            return None
-        attempt = Attempt(notification.id, at, 0, None, sentence, "")
-        return Verdict(notification.endpoint_id, attempt, state, notification.tries, notification.due_at)
-
-    async def _try(self, endpoint: Endpoint, notification: Notification, message: Message) -> Outcome:
-        topic = self._directory.topics[message.topic_id]
-        parcel = Parcel(notification.id, topic, message.at, message.body, message.entity)
-        try:
-            async with asyncio.timeout(MAX_DELIVERY_SECONDS):
-                return await self._channels[endpoint.channel].deliver(endpoint, parcel)
-        except TimeoutError:
-            return Outcome(error=f"The delivery took more than {MAX_DELIVERY_SECONDS:g} seconds.")
-        except Exception:
-            log.exception("a delivery channel failed", channel=endpoint.channel, notification=notification.id)
-            return Outcome(error="This server made a mistake; its log has the details.")
-
     def _note(self, lane: _Lane, outcome: Outcome, took: float, *, probe: bool) -> bool:
         """Learns from an outcome. Returns whether it woke the lane."""
         lane.error = outcome.error
@@ -393,39 +364,11 @@ class Lanes:
             log.warning("an endpoint takes nothing; it is probed", endpoint=lane.endpoint_id, error=outcome.error)
         return False
 
-    def _verdict(
-        self,
-        endpoint: Endpoint,
-        notification: Notification,
-        outcome: Outcome,
-        at: datetime,
-        took: float,
-        *,
-        probe: bool,
-    ) -> Verdict:
-        attempt = Attempt(notification.id, at, round(took * 1000), outcome.status, outcome.error[:2000], outcome.answer)
-        state, tries, due_at = State.PENDING, notification.tries, notification.due_at
-        if outcome.received:
-            state, tries = State.RECEIVED, tries + 1
-        elif outcome.gone:
-            state, tries = State.FAILED, tries + 1
-        elif not probe:
-            tries += 1
-            following = self._schedule.next_try(
-                notification.queued_at, tries, self._now(), outcome.retry_after, self._chance.random()
-            )
-            if following is None:
-                state = State.EXPIRED
-            elif not endpoint.ordered:
-                due_at = following
-        trim = probe and self._chance.random() < TRIMMED
-        return Verdict(notification.endpoint_id, attempt, state, tries, due_at, trim)
-
     def _hold(self, lane: _Lane, tries: int, *, probe: bool) -> None:
         """Keeps an ordered lane from sending anything before it may try the same again."""
         lane.forget()
         if not probe:
-            lane.health.pause(self._monotonic(), self._schedule.delay(tries, self._chance.random()))
+            lane.health.pause(self._monotonic(), self._tries.rest(tries))
 
     async def _learn(self, endpoint_id: str, outcome: Outcome) -> None:
         if outcome.gone:

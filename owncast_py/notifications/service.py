@@ -33,6 +33,7 @@ from owncast_py.notifications.schedule import Schedule
 from owncast_py.notifications.shelves import Shelves
 from owncast_py.notifications.subscribing import MAX_URI, Subscribing
 from owncast_py.storage import notifications as repository
+from owncast_py.storage import subscriptions as subscribed
 from owncast_py.storage.database import Database
 
 MAX_BODY = 256 * 1024
@@ -105,7 +106,7 @@ class Notifications:
     async def start(self) -> None:
         """Loads what is known; deliveries go on where they ended."""
         async with self._database.reading() as connection:
-            self._directory.load(*await repository.load(connection))
+            self._directory.load(*await subscribed.load(connection))
             self._backlog.load(
                 await repository.counts(connection, [Shelf.QUEUE, Shelf.PULL]),
                 await repository.counts(connection, [Shelf.FAILED]),

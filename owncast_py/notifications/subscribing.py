@@ -19,7 +19,7 @@ from owncast_py.notifications.errors import Changed, NotGreeted, NotificationErr
 from owncast_py.notifications.ids import NOTIFICATION, SUBSCRIPTION, TOPIC, Ids
 from owncast_py.notifications.keeper import Keeper
 from owncast_py.notifications.model import DOMAIN, Endpoint, Method, Parcel, Subscription, Topic
-from owncast_py.storage import notifications as repository
+from owncast_py.storage import subscriptions as repository
 from owncast_py.storage.database import Database
 
 MAX_URI = 2_048

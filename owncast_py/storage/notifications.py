@@ -1,4 +1,4 @@
-"""Topics, endpoints, subscriptions, the queue and its attempts in the database: rows ↔ `notifications.model`.
+"""The queue in the database: messages, notifications and their attempts, rows ↔ `notifications.model`.
 
 Owns their SQL. It decides nothing: what is due, kept or given up is said by `notifications`. Whatever touches many rows
 takes a `limit` and is called again, so that no other write waits long.
@@ -30,17 +30,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from owncast_py.notifications.ids import MESSAGE, NOTIFICATION, number_of, since
 from owncast_py.notifications.model import (
     Attempt,
-    Endpoint,
     Message,
     Notification,
     Shelf,
     State,
-    Subscription,
-    Topic,
     Verdict,
 )
 from owncast_py.realtime.messages import EPOCH
-from owncast_py.storage.notification_rows import endpoint, endpoint_values, notification, subscription, topic
+from owncast_py.storage.notification_rows import notification
 from owncast_py.storage.tables import attempts, endpoints, notifications, subscriptions, topic_messages, topics
 
 MILLISECOND = timedelta(milliseconds=1)
@@ -48,76 +45,6 @@ _NEW = insert(table("notifications", *(column(name) for name in notifications.c.
 """A new notification of plain numbers: ten for each message may come, and converting is half of what they cost."""
 MAX_ATTEMPTS_KEPT = 50
 """Attempts of a notification that are left when they are trimmed: the newest."""
-
-# Topics, endpoints, subscriptions.
-
-
-async def load(connection: AsyncConnection) -> tuple[list[Topic], list[Endpoint], list[Subscription]]:
-    """Every topic, endpoint and subscription, each oldest first."""
-    return (
-        [topic(row) for row in await connection.execute(select(topics).order_by(topics.c.id))],
-        [endpoint(row) for row in await connection.execute(select(endpoints).order_by(endpoints.c.id))],
-        [subscription(row) for row in await connection.execute(select(subscriptions).order_by(subscriptions.c.id))],
-    )
-
-
-async def add_topics(connection: AsyncConnection, new: Sequence[Topic]) -> None:
-    """New topics."""
-    rows = [{"id": each.id, "domain": each.domain, "name": each.name, "created_at": each.created_at} for each in new]
-    if rows:
-        await connection.execute(insert(topics), rows)
-
-
-async def remove_topic(connection: AsyncConnection, topic_id: str) -> None:
-    """Removes a topic with what is left of its subscriptions and messages."""
-    await connection.execute(delete(topics).where(topics.c.id == topic_id))
-
-
-async def add_endpoint(connection: AsyncConnection, new: Endpoint) -> None:
-    """A new endpoint."""
-    values = {"id": new.id, "created_at": new.created_at, **endpoint_values(new)}
-    await connection.execute(insert(endpoints).values(values))
-
-
-async def replace_endpoint(connection: AsyncConnection, changed: Endpoint) -> None:
-    """Writes what can change of an endpoint, except its last use, over what was there."""
-    await connection.execute(update(endpoints).where(endpoints.c.id == changed.id).values(endpoint_values(changed)))
-
-
-async def remove_endpoint(connection: AsyncConnection, endpoint_id: str) -> None:
-    """Removes an endpoint with what is left of its subscriptions and notifications."""
-    await connection.execute(delete(endpoints).where(endpoints.c.id == endpoint_id))
-
-
-async def put_subscriptions(connection: AsyncConnection, put: Sequence[Subscription]) -> None:
-    """New subscriptions, and changed ones over what was there."""
-    known = select(subscriptions.c.id).where(subscriptions.c.id.in_([each.id for each in put]))
-    had = {row.id for row in await connection.execute(known)}
-    rows = [
-        {
-            "id": each.id,
-            "topic_id": each.topic_id,
-            "endpoint_id": each.endpoint_id,
-            "subscriber": each.subscriber,
-            "restricted": each.restricted,
-            "active": each.active,
-            "created_at": each.created_at,
-            "updated_at": each.updated_at,
-        }
-        for each in put
-    ]
-    new = [row for row in rows if row["id"] not in had]
-    if new:
-        await connection.execute(insert(subscriptions), new)
-    for row in rows:
-        if row["id"] in had:
-            await connection.execute(update(subscriptions).where(subscriptions.c.id == row["id"]).values(row))
-
-
-async def remove_subscriptions(connection: AsyncConnection, ids: Sequence[str]) -> None:
-    """Removes subscriptions with what is left of their notifications."""
-    await connection.execute(delete(subscriptions).where(subscriptions.c.id.in_(ids)))
-
 
 # The queue.
 
