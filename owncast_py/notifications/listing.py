@@ -48,6 +48,7 @@ SUBSCRIPTION_FIELDS = {
     "subscriber": _TEXT,
     "deliveryChannel": _TEXT,
     "deliveryMethod": _METHOD,
+    "recipientId": _REFERENCE,
     "recipientUrl": _TEXT,
     "authenticationState": Field(Kind.CHOICE, ("authenticated", "unauthenticated")),
 }

@@ -289,6 +289,7 @@ def _subscription_columns(postgres: bool) -> Mapping[str, _Column]:
         "subscriber": _text(_subscriptions.subscriber, postgres),
         "deliveryChannel": _text(_endpoints.channel, postgres),
         "deliveryMethod": _plain(_endpoints.method),
+        "recipientId": _plain(_subscriptions.endpoint_id),
         "recipientUrl": _text(_endpoints.url, postgres),
         "authenticationState": _choice({"authenticated": authenticated, "unauthenticated": ~authenticated}),
     }

@@ -155,7 +155,9 @@ async def test_an_endpoint_is_asked_before_it_is_pushed_to(desk: Office) -> None
     endpoint = made.at("endpoint")
     assert isinstance(endpoint, dict)
     assert endpoint.pop("signingSecret").startswith("whsec_")
-    assert endpoint == {"recipientUrl": desk.receiver.url, "token": TOKEN}
+    recipient = endpoint["recipientId"]
+    assert endpoint == {"recipientId": recipient, "recipientUrl": desk.receiver.url, "token": TOKEN}
+    assert (await desk.get(f"/subscriptions?filter=eq(recipientId,{recipient})")).ids == [made.body["_id"]]
     # The secret is shown once.
     found = await desk.get(f"/subscriptions/{made.body['_id']}")
     assert (found.body["endpoint"], found.etag) == (endpoint, made.etag)

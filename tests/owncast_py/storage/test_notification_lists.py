@@ -260,6 +260,7 @@ def fields_of_subscription(found: tuple[Subscription, Endpoint]) -> dict[str, Va
         "subscriber": subscription.subscriber,
         "deliveryChannel": endpoint.channel,
         "deliveryMethod": endpoint.method.value,
+        "recipientId": endpoint.id,
         "recipientUrl": endpoint.url,
         "authenticationState": "authenticated" if endpoint.authenticated else "unauthenticated",
     }

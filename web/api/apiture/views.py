@@ -1,7 +1,7 @@
 """Topics, subscriptions and notifications as this dialect shows them.
 
 Owns their representations; who may see which part is `callers`'. Names are those of Apiture Notifications 0.4.1;
-`ordered`, `signingSecret`, `publishedAt` and `attempts` are this server's own.
+`ordered`, `recipientId`, `signingSecret`, `publishedAt`, `nextAttemptAt` and `attempts` are this server's own.
 """
 
 from __future__ import annotations
@@ -31,8 +31,12 @@ DELIVERY_FAILED = "deliveryFailed"
 
 
 class EndpointView(TypedDict):
-    """Where notifications are pushed to. `signingSecret` is told only when it is made."""
+    """Where notifications are pushed to. `signingSecret` is told only when it is made.
 
+    Subscriptions that share what they push to have the same `recipientId`: of an Owncast webhook it is the `id`.
+    """
+
+    recipientId: str
     recipientUrl: str
     token: NotRequired[str]
     signingSecret: NotRequired[str]
@@ -127,7 +131,10 @@ class NotificationEmbedded(TypedDict):
 
 
 class SummaryView(TypedDict):
-    """A notification in a collection. `publishedAt` is when the event happened."""
+    """A notification in a collection. `publishedAt` is when the event happened.
+
+    `nextAttemptAt` is when one that waits to be pushed is due; a target that takes nothing is asked in its own time.
+    """
 
     _id: str
     _profile: str
@@ -137,6 +144,7 @@ class SummaryView(TypedDict):
     deliveryMethod: MethodName
     deliveryChannel: str
     publishedAt: str
+    nextAttemptAt: NotRequired[str]
     createdAt: str
     updatedAt: str
 
@@ -186,7 +194,7 @@ def subscription_view(
     if callers.owns(caller, subscription):
         view["subscriberContent"] = dict(endpoint.document)
         if endpoint.url or endpoint.token or secret:
-            shown: EndpointView = {"recipientUrl": endpoint.url}
+            shown: EndpointView = {"recipientId": endpoint.id, "recipientUrl": endpoint.url}
             if endpoint.token and callers.may_see_token(caller, subscription):
                 shown["token"] = endpoint.token
             if secret:
@@ -231,7 +239,7 @@ def summary_view(request: web.Request, found: Found | Listed) -> SummaryView:
         links["apiture:entity"] = {"href": found.entity}
     if notification.shelf is Shelf.PULL:
         links["apiture:acknowledge"] = _acknowledge(request, notification)
-    return {
+    view: SummaryView = {
         "_id": notification.id,
         "_profile": profile("notifications/notification"),
         "_links": links,
@@ -243,6 +251,9 @@ def summary_view(request: web.Request, found: Found | Listed) -> SummaryView:
         "createdAt": moment(notification.created_at),
         "updatedAt": moment(notification.updated_at),
     }
+    if notification.shelf is Shelf.QUEUE:
+        view["nextAttemptAt"] = moment(notification.due_at)
+    return view
 
 
 def notification_view(request: web.Request, found: Found, *, answers: bool) -> NotificationView:

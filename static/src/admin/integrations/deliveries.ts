@@ -74,10 +74,9 @@ export async function topics(): Promise<readonly Topic[]> {
   return (await get("/notifications/topics", { limit: MOST, sortBy: "domain,name" }))._embedded.items;
 }
 
-/** What is sent to an address, the oldest first. */
-export async function subscriptionsAt(url: string): Promise<readonly Subscription[]> {
-  const text = url.replace(/[\\']/g, "\\$&");
-  return (await get("/notifications/subscriptions", { limit: MOST, filter: `eq(recipientUrl,'${text}')` }))._embedded.items;
+/** What a webhook is sent, the oldest first. */
+export async function subscriptionsOf(webhook: string): Promise<readonly Subscription[]> {
+  return (await get("/notifications/subscriptions", { limit: MOST, filter: `eq(recipientId,${webhook})` }))._embedded.items;
 }
 
 export async function change(subscription: string, patch: Readonly<Record<string, unknown>>): Promise<void> {

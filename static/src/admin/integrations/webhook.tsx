@@ -8,7 +8,7 @@ import { Empty, Loaded, useResource } from "../../kit/resource";
 import { complain, tell } from "../../kit/toast";
 import { t } from "../../words";
 import { go, Link } from "../router";
-import { activate, change, type Subscription, subscriptionsAt, test, type Tested } from "./deliveries";
+import { activate, change, type Subscription, subscriptionsOf, test, type Tested } from "./deliveries";
 import { DeliveryList } from "./delivery-list";
 import { nameOf } from "./events";
 import { LastUsed } from "./last-used";
@@ -30,7 +30,7 @@ export function WebhookPage({ webhook, reload }: { webhook: Webhook | null; relo
 
 function Known({ webhook, reload }: { webhook: Webhook; reload: () => Promise<void> }) {
   const { id, url, events, active, lastUsed, signed } = webhook;
-  const subscriptions = useResource(() => subscriptionsAt(url), [url]);
+  const subscriptions = useResource(() => subscriptionsOf(id), [id]);
   const [asking, setAsking] = useState<"delete" | "secret" | null>(null);
   const [secret, setSecret] = useState("");
 
