@@ -209,6 +209,7 @@ async def test_what_waits_says_why_and_can_be_deleted(owner: Owner, receiver: Re
     await expect(chosen(page, "Waiting 1")).to_be_visible()
     row = await opened(page)
     await expect(row).to_contain_text("It is tried again by itself")
+    await expect(row.locator(".facts")).to_contain_text("Next try")
     await expect(row.locator("tbody")).to_contain_text("500")
     await expect(row.locator("tbody")).to_contain_text(ATTACKS[0])
     await owner.accessible()

@@ -359,6 +359,8 @@ async def test_what_cannot_be_pushed_waits_in_the_queue(desk: Office) -> None:
     assert attempt["attemptedAt"] == "2026-03-04T05:06:07.000Z"
     assert "500" in attempt["error"]
     assert "errors" not in found.at("_embedded")  # type: ignore[operator]
+    # The second try is five seconds and some chance later.
+    assert "2026-03-04T05:06:12.000Z" <= str(found.at("nextAttemptAt")) < "2026-03-04T05:06:12.501Z"
     for relation in ("apiture:topic", "apiture:subscription", "self", "collection"):
         assert found.href(relation).startswith(f"{desk.origin}/notifications/")
     await desk.refused("POST", f"/receivedNotifications?notification={identity}", status=422, kind="requestInvalid")

@@ -295,6 +295,17 @@ async def test_what_is_sent_is_signed_and_a_new_secret_takes_over_in_a_day(admin
     assert (await admin.refused("POST", "/api/admin/webhooks/secret", {"id": "end_1"}))[0] == 400
 
 
+async def test_webhooks_of_one_address_are_told_apart(admin: Admin, receiver: Receiver) -> None:
+    wanted = ["STREAM_STARTED", "STREAM_STOPPED"], ["CHAT"]
+    made = [await admin.post(CREATE, {"url": receiver.url, "events": events}) for events in wanted]
+    for webhook, events in zip(made, wanted, strict=True):
+        found = await admin.get(f"/notifications/subscriptions?filter=eq(recipientId,{webhook['id']})")
+        assert found_at(found, "count") == len(events)
+        topics = [str(found_at(found, f"_embedded.items.{at}._links.apiture:topic.href")) for at in range(len(events))]
+        names = [(await admin.get(topic[topic.index("/notifications/") :]))["name"] for topic in topics]
+        assert sorted(map(str, names)) == events
+
+
 async def test_an_owncast_webhook_and_a_subscription_get_the_same_event(admin: Admin, receiver: Receiver) -> None:
     made = await admin.post(CREATE, {"url": receiver.url, "events": ["STREAM_STARTED"]})
     topics = await admin.get("/notifications/topics?name=STREAM_STARTED")

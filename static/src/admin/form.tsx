@@ -117,8 +117,12 @@ export function SettingsForm<Values>({ form, children }: { form: Form<Values>; c
   );
 }
 
-/** A setting that is on or off: sent at once, and taken back from the toast. */
-export function useSwitch(kept: boolean, path: string): { checked: boolean; disabled: boolean; onChange: (on: boolean) => void } {
+/** What is on or off: sent at once, and taken back from the toast. `sent` is the setting's value where that has more parts. */
+export function useSwitch(
+  kept: boolean,
+  path: string,
+  sent: (on: boolean) => unknown = (on) => on,
+): { checked: boolean; disabled: boolean; onChange: (on: boolean) => void } {
   const { reload } = useServerConfig();
   const [wanted, setWanted] = useState<boolean | null>(null);
   const mounted = useRef(true);
@@ -127,7 +131,7 @@ export function useSwitch(kept: boolean, path: string): { checked: boolean; disa
   async function send(on: boolean, undoable: boolean) {
     setWanted(on);
     try {
-      await saveSetting(path, on);
+      await saveSetting(path, sent(on));
       await reload();
       tell(t("admin.saved"), undoable ? () => void send(!on, false) : null);
     } catch (error) {

@@ -2,30 +2,20 @@
 import { get } from "../../api/client";
 import { Switch, TextField } from "../../kit/field";
 import { Loaded, useResource } from "../../kit/resource";
-import { complain, tell } from "../../kit/toast";
 import { plural, t } from "../../words";
-import { saveSetting, SettingsForm, useForm } from "../form";
+import { SettingsForm, useForm, useSwitch } from "../form";
 import { useServerConfig } from "../server-config";
 
 const PATH = "notifications/browser";
 const ASKED = "and(eq(deliveryChannel,webpush),eq(state,active))";
 
 export default function Browsers() {
-  const { config, reload } = useServerConfig();
+  const { config } = useServerConfig();
   const kept = config.notifications.browser;
   const asked = useResource(async () => (await get("/notifications/subscriptions", { filter: ASKED, limit: 1 })).count, []);
   const form = useForm({ browser: kept }, { browser: PATH });
   const { value, error, onChange } = form.field("browser");
-
-  async function turn(enabled: boolean, undoable = true) {
-    try {
-      await saveSetting(PATH, { ...kept, enabled });
-      await reload();
-      tell(t("admin.saved"), undoable ? () => void turn(!enabled, false) : null);
-    } catch (problem) {
-      complain(problem);
-    }
-  }
+  const turned = useSwitch(kept.enabled, PATH, (enabled) => ({ ...kept, enabled }));
 
   return (
     <>
@@ -39,9 +29,8 @@ export default function Browsers() {
         <Switch
           label={t("browsers.on")}
           help={t(kept.enabled ? "browsers.onHelp" : "browsers.offHelp")}
-          checked={kept.enabled}
-          disabled={form.changed}
-          onChange={(enabled) => void turn(enabled)}
+          {...turned}
+          disabled={form.changed || turned.disabled}
         />
         {/* Whoever wants it is not told while it is off. */}
         {kept.enabled && <Loaded resource={asked}>{(count) => <p>{count ? plural("browsers.told", count) : t("browsers.none")}</p>}</Loaded>}

@@ -151,6 +151,12 @@ function Opened({ delivery, onChanged }: { delivery: Delivery; onChanged: () => 
           <dt>{t("delivery.happened")}</dt>
           <dd>{fullTime(Date.parse(delivery.publishedAt))}</dd>
         </div>
+        {delivery.nextAttemptAt && (
+          <div>
+            <dt>{t("delivery.next")}</dt>
+            <dd>{fullTime(Date.parse(delivery.nextAttemptAt))}</dd>
+          </div>
+        )}
         <div>
           <dt>{t("delivery.id")}</dt>
           <dd>

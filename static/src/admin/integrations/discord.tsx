@@ -1,27 +1,17 @@
 // Discord: a sentence in a channel there when the show begins. One setting of three parts, sent as one.
 import { Switch, TextField } from "../../kit/field";
-import { complain, tell } from "../../kit/toast";
 import { t } from "../../words";
-import { saveSetting, SettingsForm, useForm } from "../form";
+import { SettingsForm, useForm, useSwitch } from "../form";
 import { useServerConfig } from "../server-config";
 
 const PATH = "notifications/discord";
 
 export default function Discord() {
-  const { config, reload } = useServerConfig();
+  const { config } = useServerConfig();
   const kept = config.notifications.discord;
   const form = useForm({ discord: kept }, { discord: PATH });
   const { value, error, onChange } = form.field("discord");
-
-  async function turn(enabled: boolean, undoable = true) {
-    try {
-      await saveSetting(PATH, { ...kept, enabled });
-      await reload();
-      tell(t("admin.saved"), undoable ? () => void turn(!enabled, false) : null);
-    } catch (problem) {
-      complain(problem);
-    }
-  }
+  const turned = useSwitch(kept.enabled, PATH, (enabled) => ({ ...kept, enabled }));
 
   return (
     <>
@@ -48,9 +38,8 @@ export default function Discord() {
         <Switch
           label={t("discord.on")}
           help={t(kept.webhook ? "discord.onHelp" : "discord.needsWebhook")}
-          checked={kept.enabled}
-          disabled={form.changed || (!kept.webhook && !kept.enabled)}
-          onChange={(enabled) => void turn(enabled)}
+          {...turned}
+          disabled={form.changed || turned.disabled || (!kept.webhook && !kept.enabled)}
         />
       </section>
     </>
