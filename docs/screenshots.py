@@ -19,6 +19,8 @@ from datetime import UTC, datetime, timedelta
 from math import pi, sin
 from pathlib import Path
 
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 from PIL import Image, ImageDraw
 from playwright.async_api import Browser, Page
 from websockets.asyncio.client import ClientConnection, connect
@@ -44,6 +46,8 @@ stream:
     - {name: Phone, video_bitrate: 400, audio_passthrough: true, scaled_height: 180, cpu_usage_level: 0}
 chat:
   rate_limit: false
+notifications:
+  allow_private_targets: true
 """
 COLORS = "nb_colors=4:c0=0x1f4d3d:c1=0xd9a25f:c2=0x7a9e5a:c3=0x2b2f4a:x0=0:y0=0:x1=960:y1=540"
 """Of the film: tea and dusk."""
@@ -63,22 +67,29 @@ TALK = (
 async def main() -> None:
     """Takes all of them."""
     with tempfile.TemporaryDirectory() as folder:
-        data_dir, source = Path(folder) / "data", Path(folder) / "show.flv"
+        source = Path(folder) / "show.flv"
         await film(source)
-        async with serving(data_dir, config=CONFIG) as server:
-            await furnish(Owner(server, ADMIN))
-        await remember_a_day(data_dir)
-        async with serving(data_dir, config=CONFIG) as server, chromium() as browser:
-            await shoot(browser, server, "viewer-offline", "/", DESK)
-            async with publishing(server, source), talking(server):
-                await server.playlist(0, lambda text: len(segments(text)) >= 4)
-                await settles(lambda: server.get("/thumbnail.jpg"), lambda found: found[0] == 200, "a thumbnail")
-                await viewer_pages(browser, server)
-                # Somebody watches, for the owner to see how that goes.
-                async with opened(browser, server, "/", DESK, "dark"):
-                    owner = Owner(server, ADMIN)
-                    await settles(lambda: owner.get("/api/admin/status"), lambda found: found["health"], "reports")
-                    await admin_pages(browser, server)
+        async with program() as hook:
+            await take(Path(folder) / "data", source, hook)
+
+
+async def take(data_dir: Path, source: Path, hook: str) -> None:
+    """The same of a server with that data directory, which shows that film and tells that address of it."""
+    async with serving(data_dir, config=CONFIG) as server:
+        await furnish(Owner(server, ADMIN))
+        await tell(Owner(server, ADMIN), hook)
+    await remember_a_day(data_dir)
+    async with serving(data_dir, config=CONFIG) as server, chromium() as browser:
+        await shoot(browser, server, "viewer-offline", "/", DESK)
+        async with publishing(server, source), talking(server):
+            await server.playlist(0, lambda text: len(segments(text)) >= 4)
+            await settles(lambda: server.get("/thumbnail.jpg"), lambda found: found[0] == 200, "a thumbnail")
+            await viewer_pages(browser, server)
+            # Somebody watches, for the owner to see how that goes.
+            async with opened(browser, server, "/", DESK, "dark"):
+                owner = Owner(server, ADMIN)
+                await settles(lambda: owner.get("/api/admin/status"), lambda found: found["health"], "reports")
+                await admin_pages(browser, server)
 
 
 async def viewer_pages(browser: Browser, server: Server) -> None:
@@ -107,6 +118,11 @@ async def admin_pages(browser: Browser, server: Server) -> None:
                 await settled(page)
                 name = path.removeprefix("/admin").strip("/").replace("/", "-") or "dashboard"
                 await keep(page, f"admin-{name}", theme)
+            await page.goto(server.http + "/admin/webhooks")
+            await page.locator(".link-address").first.click()
+            await page.click(".delivery summary")
+            await settled(page)
+            await keep(page, "admin-webhook", theme)
             await page.set_viewport_size({"width": PHONE[0], "height": PHONE[1]})
             await page.goto(server.http + "/admin")
             await settled(page)
@@ -196,8 +212,48 @@ async def furnish(owner: Owner) -> None:
         "timezone": "Europe/Lisbon",
     }
     await owner.post("/api/admin/schedule/event", event)
-    await owner.post("/api/admin/webhooks/create", {"url": "https://example.org/hook", "events": ["STREAM_STARTED"]})
+    await owner.set("notifications/browser", {"enabled": True, "goLiveMessage": "The kettle is on."})
     await owner.post("/api/admin/accesstokens/create", {"name": "Kettle bot", "scopes": ["CAN_SEND_MESSAGES"]})
+
+
+@asynccontextmanager
+async def program() -> AsyncIterator[str]:
+    """The address of something that is told about the show."""
+
+    async def take(request: web.Request) -> web.Response:
+        told = (await request.json()).get("eventData", {})
+        return web.Response(status=500, text="The kettle is cold.") if told.get("cold") else web.Response(status=204)
+
+    application = web.Application()
+    application.router.add_post("/kettle", take)
+    async with TestServer(application) as server:
+        yield str(server.make_url("/kettle"))
+
+
+async def tell(owner: Owner, hook: str) -> None:
+    """Webhooks, a topic of one's own, and what has become of what was sent."""
+    events = ["STREAM_STARTED", "STREAM_STOPPED", "STREAM_TITLE_UPDATED", "CHAT"]
+    made = await owner.post("/api/admin/webhooks/create", {"url": hook, "events": events})
+    await owner.post("/api/admin/webhooks/create", {"url": "https://example.org/hook", "events": ["STREAM_STARTED"]})
+    for title in ("Oolong at dusk: first steep", "Oolong at dusk: second steep"):
+        await owner.set("streamtitle", title)
+
+    async def post(path: str, body: object) -> dict[str, object]:
+        async with owner.server.session.post(owner.server.http + path, json=body, headers=ADMIN) as response:
+            response.raise_for_status()
+            return dict(json.loads(await response.read()))
+
+    topic = (await post("/notifications/topics", {"name": "KETTLE_BOILED", "domain": "tea.example"}))["_id"]
+    links = {"apiture:topic": {"href": topic}, "apiture:subscriber": {"href": "urn:example:kettle"}}
+    endpoint = {"recipientUrl": hook, "token": "steam"}
+    body = {"deliveryMethod": "push", "deliveryChannel": "webhook", "endpoint": endpoint, "_links": links}
+    await post("/notifications/subscriptions", body)
+    for cold in (False, True, False):
+        message = {"body": {"type": "KETTLE_BOILED", "eventData": {"cold": cold}}, "_links": links}
+        await post("/notifications/messages", message)
+    await settles(
+        lambda: owner.listing("/api/admin/webhooks"), lambda found: found[0]["lastUsed"], f"{made['id']} is told"
+    )
 
 
 def logo() -> str:

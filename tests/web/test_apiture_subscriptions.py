@@ -133,6 +133,7 @@ async def test_a_pull_subscription_is_made_as_the_document_shows_it(desk: Office
             "apiture:notifications": {"href": f"{here}/notifications"},
             "apiture:events": {"href": f"{here}/events"},
         },
+        "recipientId": made.body["recipientId"],
         "authenticationState": "authenticated",
         "ordered": False,
         "createdAt": "2026-03-04T05:06:07.000Z",
@@ -155,9 +156,9 @@ async def test_an_endpoint_is_asked_before_it_is_pushed_to(desk: Office) -> None
     endpoint = made.at("endpoint")
     assert isinstance(endpoint, dict)
     assert endpoint.pop("signingSecret").startswith("whsec_")
-    recipient = endpoint["recipientId"]
-    assert endpoint == {"recipientId": recipient, "recipientUrl": desk.receiver.url, "token": TOKEN}
-    assert (await desk.get(f"/subscriptions?filter=eq(recipientId,{recipient})")).ids == [made.body["_id"]]
+    assert endpoint == {"recipientUrl": desk.receiver.url, "token": TOKEN}
+    shared = f"/subscriptions?filter=eq(recipientId,{made.body['recipientId']})"
+    assert (await desk.get(shared)).ids == [made.body["_id"]]
     # The secret is shown once.
     found = await desk.get(f"/subscriptions/{made.body['_id']}")
     assert (found.body["endpoint"], found.etag) == (endpoint, made.etag)

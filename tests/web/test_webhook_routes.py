@@ -306,6 +306,18 @@ async def test_webhooks_of_one_address_are_told_apart(admin: Admin, receiver: Re
         assert sorted(map(str, names)) == events
 
 
+async def test_subscriptions_to_other_topics_are_no_webhooks(admin: Admin, receiver: Receiver) -> None:
+    status, topic = await admin.ask("POST", "/notifications/topics", {"name": "KETTLE", "domain": "tea.example"})
+    assert status == 201
+    links = {"apiture:topic": {"href": found_at(topic, "_id")}, "apiture:subscriber": {"href": "urn:example:me"}}
+    endpoint = {"recipientUrl": receiver.url, "token": "t"}
+    body = {"deliveryMethod": "push", "deliveryChannel": "webhook", "endpoint": endpoint, "_links": links}
+    assert (await admin.ask("POST", "/notifications/subscriptions", body))[0] == 201
+    made = await admin.post(CREATE, {"url": receiver.url, "events": ["CHAT"]})
+    listed = await admin.ask("GET", "/api/admin/webhooks")
+    assert [each["id"] for each in listed[1]] == [made["id"]]
+
+
 async def test_an_owncast_webhook_and_a_subscription_get_the_same_event(admin: Admin, receiver: Receiver) -> None:
     made = await admin.post(CREATE, {"url": receiver.url, "events": ["STREAM_STARTED"]})
     topics = await admin.get("/notifications/topics?name=STREAM_STARTED")

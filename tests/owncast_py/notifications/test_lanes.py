@@ -31,7 +31,7 @@ from receiver import (
 from sqlalchemy import select
 
 from owncast_py.errors import StorageError
-from owncast_py.notifications import endpoints, lanes, ledger
+from owncast_py.notifications import endpoints, lanes, ledger, tries
 from owncast_py.notifications.channels import Outcome
 from owncast_py.notifications.model import Endpoint, Parcel
 from owncast_py.notifications.schedule import Schedule
@@ -113,7 +113,7 @@ async def test_a_dead_target_is_only_probed_and_gets_everything_once_it_is_back(
 
 async def test_probes_are_kept_only_in_part(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(repository, "MAX_ATTEMPTS_KEPT", 3)
-    monkeypatch.setattr(lanes, "TRIMMED", 1.0)
+    monkeypatch.setattr(tries, "TRIMMED", 1.0)
     channel = Channel(always(Outcome(error="no")))
     async with opened(address, channel, probes=(0.001,)) as post:
         await hook(post)

@@ -35,7 +35,7 @@ from owncast_py.notifications.channels import Outcome
 from owncast_py.notifications.errors import NotificationError, QueueFull, TooLong
 from owncast_py.notifications.model import Endpoint, Parcel
 from owncast_py.notifications.schedule import LIFETIME, Schedule
-from owncast_py.storage import notifications as repository
+from owncast_py.storage import subscriptions as repository
 
 # Ends.
 

@@ -31,19 +31,18 @@ DELIVERY_FAILED = "deliveryFailed"
 
 
 class EndpointView(TypedDict):
-    """Where notifications are pushed to. `signingSecret` is told only when it is made.
+    """Where notifications are pushed to. `signingSecret` is told only when it is made."""
 
-    Subscriptions that share what they push to have the same `recipientId`: of an Owncast webhook it is the `id`.
-    """
-
-    recipientId: str
     recipientUrl: str
     token: NotRequired[str]
     signingSecret: NotRequired[str]
 
 
 class SubscriptionView(TypedDict):
-    """A subscription. What leads to somebody else's endpoint is left out."""
+    """A subscription. What leads to somebody else's endpoint is left out.
+
+    Subscriptions that share one endpoint have the same `recipientId`: of an Owncast webhook it is the `id`.
+    """
 
     _id: str
     _profile: str
@@ -51,6 +50,7 @@ class SubscriptionView(TypedDict):
     deliveryMethod: MethodName
     deliveryChannel: str
     state: ActivityName
+    recipientId: str
     endpoint: NotRequired[EndpointView]
     subscriberContent: NotRequired[dict[str, object]]
     authenticationState: AuthenticationName
@@ -186,6 +186,7 @@ def subscription_view(
         "deliveryMethod": "pull" if endpoint.method is Method.PULL else "push",
         "deliveryChannel": endpoint.channel,
         "state": "active" if subscribed.active else "inactive",
+        "recipientId": endpoint.id,
         "authenticationState": "authenticated" if endpoint.authenticated else "unauthenticated",
         "ordered": endpoint.ordered,
         "createdAt": moment(subscription.created_at),
@@ -194,7 +195,7 @@ def subscription_view(
     if callers.owns(caller, subscription):
         view["subscriberContent"] = dict(endpoint.document)
         if endpoint.url or endpoint.token or secret:
-            shown: EndpointView = {"recipientId": endpoint.id, "recipientUrl": endpoint.url}
+            shown: EndpointView = {"recipientUrl": endpoint.url}
             if endpoint.token and callers.may_see_token(caller, subscription):
                 shown["token"] = endpoint.token
             if secret:

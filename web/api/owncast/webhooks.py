@@ -84,7 +84,8 @@ class WebhooksApi:
 
     async def _list(self, _call: Call[None]) -> list[WebhookView]:
         """Every webhook, the oldest first."""
-        return [_view(endpoint, topics) for endpoint, topics in self._notifications.endpoints.listing(CHANNEL)]
+        # What only other topics are sent to was made by another API, and is seen there.
+        return [_view(*found) for found in self._notifications.endpoints.listing(CHANNEL) if found[1]]
 
     async def _create(self, call: Call[NewWebhook]) -> WebhookView:
         """Makes a webhook. What happens from now on is posted there until it arrives, for up to four days."""
