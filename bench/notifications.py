@@ -13,6 +13,7 @@ import asyncio
 import json
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -174,17 +175,24 @@ class _Heard:
         self.first = self.last = 0
         """When the first and the last one came, in Unix nanoseconds."""
         self._process = process
+        self._more = threading.Condition()
+        # Read all the time: a receiver whose pipe is full would stand still.
+        threading.Thread(target=self._read, daemon=True).start()
 
     def wait(self, number: int, seconds: float = 120) -> None:
         """Returns once so many have come in all."""
-        until = time.monotonic() + seconds
-        assert self._process.stdout is not None
-        while len(self.delays) < number:
-            if time.monotonic() > until:
+        with self._more:
+            if not self._more.wait_for(lambda: len(self.delays) >= number, seconds):
                 raise BenchError(f"Only {len(self.delays)} of {number} notifications came within {seconds:g} s.")
-            sent, at = self._process.stdout.readline().split()
-            self.first, self.last = self.first or int(at), int(at)
-            self.delays.append((int(at) - int(sent)) / 1e6)
+
+    def _read(self) -> None:
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            sent, at = line.split()
+            with self._more:
+                self.first, self.last = self.first or int(at), int(at)
+                self.delays.append((int(at) - int(sent)) / 1e6)
+                self._more.notify()
 
 
 @contextmanager
