@@ -36,7 +36,8 @@ PARAMETER = re.compile(r"{(\w+)[^}]*}")
 class Guard:
     """Who may call. `security` is the scheme's name in the OpenAPI document."""
 
-    check: Callable[[web.Request], Awaitable[User]]
+    check: Callable[[web.Request], Awaitable[User | None]]
+    """None where it is nobody of this server's accounts."""
     security: str
     scope: str = ""
 
@@ -129,6 +130,25 @@ class Operation:
         return PARAMETER.findall(self.path)
 
 
+def document(value: object) -> web.Response:
+    """A JSON document that nobody may keep."""
+    body = orjson.dumps(value)
+    return web.Response(body=body, content_type="application/json", headers={"Cache-Control": "no-store"})
+
+
+def _as_json(_request: web.Request, answer: object, _status: int) -> web.StreamResponse:
+    return document(answer)
+
+
+@dataclass(frozen=True, slots=True)
+class Codec:
+    """How a dialect reads bodies and writes answers, where that is not JSON objects alone."""
+
+    read: Callable[[web.Request, type[Input]], Awaitable[Input]] = read
+    write: Callable[[web.Request, object, int], web.StreamResponse] = _as_json
+    """Is given the request, what the handler returned, and the status of its contract."""
+
+
 OPERATIONS: web.AppKey[list[Operation]] = web.AppKey("operations", list)
 
 
@@ -142,6 +162,7 @@ class Api:
     tag: str
     wrapper: Wrapper
     envelope: Envelope | None = None
+    codec: Codec = Codec()
     operations: list[Operation] = field(default_factory=list)
 
     def add(
@@ -170,7 +191,7 @@ class Api:
             Operation(
                 method=verb,
                 path=path,
-                handler=self.wrapper(_handler(method, guard, shape, verb, max_body)),
+                handler=self.wrapper(_handler(method, guard, shape, verb, max_body, self.codec, contract)),
                 tag=self.tag,
                 summary=summary or first.rstrip("."),
                 description=" ".join(rest.split()),
@@ -194,12 +215,6 @@ def mount(application: web.Application, operations: Iterable[Operation]) -> None
         application[OPERATIONS].append(operation)
 
 
-def document(value: object) -> web.Response:
-    """A JSON document that nobody may keep."""
-    body = orjson.dumps(value)
-    return web.Response(body=body, content_type="application/json", headers={"Cache-Control": "no-store"})
-
-
 def _input(hints: dict[str, object]) -> type[Input] | None:
     for hint in hints.values():
         if get_origin(hint) is Call:
@@ -218,8 +233,16 @@ def _answer(hint: object) -> object:
 
 
 def _handler(
-    method: Callable[..., Awaitable[object]], guard: Guard | None, shape: type[Input] | None, verb: str, max_body: int
+    method: Callable[..., Awaitable[object]],
+    guard: Guard | None,
+    shape: type[Input] | None,
+    verb: str,
+    max_body: int,
+    codec: Codec,
+    contract: Contract | None,
 ) -> Handler:
+    status = contract.status if contract is not None else 200
+
     async def handle(request: web.Request) -> web.StreamResponse:
         # Who asks comes first: nobody's body is read who may not send one.
         caller = await guard.check(request) if guard is not None else None
@@ -228,8 +251,8 @@ def _handler(
             if issubclass(shape, Query) or verb == "GET":
                 given = parse_query(request, shape)
             else:
-                given = await read(request.clone(client_max_size=max_body) if max_body else request, shape)
+                given = await codec.read(request.clone(client_max_size=max_body) if max_body else request, shape)
         answer = await method(Call(request, given, caller))
-        return answer if isinstance(answer, web.StreamResponse) else document(answer)
+        return answer if isinstance(answer, web.StreamResponse) else codec.write(request, answer, status)
 
     return handle

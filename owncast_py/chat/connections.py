@@ -154,7 +154,7 @@ class Connections:
         if not mine:
             del self._by_user[connection.user_id]
             self._leaving[connection.user_id] = self._monotonic() + PART_DELAY
-        await self._channels.broker.leave(CHAT, connection.id)
+        await self._channels.broker.leave(CHAT, Member(connection.id, connection.user_id, connection.device_id))
 
     def notify(self, user_id: str, kind: str, content: Content) -> None:
         """Tells something to all connections of one user."""

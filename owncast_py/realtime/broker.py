@@ -42,8 +42,8 @@ class Broker(Protocol):
     async def enter(self, address: Address, member: Member) -> None:
         """Somebody is present, or presents something else."""
 
-    async def leave(self, address: Address, connection_id: str) -> None:
-        """A connection is not present any more."""
+    async def leave(self, address: Address, member: Member) -> None:
+        """Somebody is not present any more: whoever `member` names by connection and client. Its data is the last."""
 
     async def members(self, address: Address) -> Collection[Member]:
         """Who is present."""
@@ -57,7 +57,7 @@ class MemoryBroker:
         self._now = now
         self._clock = SerialClock()
         self._listeners: dict[Address, list[Listener]] = defaultdict(list)
-        self._members: dict[Address, dict[str, Member]] = defaultdict(dict)
+        self._members: dict[Address, dict[tuple[str, str], Member]] = defaultdict(dict)
 
     async def start(self, last: str) -> None:
         """Begins after the serial `last`."""
@@ -88,16 +88,19 @@ class MemoryBroker:
         return lambda: self._listeners[address].remove(listener)
 
     async def enter(self, address: Address, member: Member) -> None:
-        """Adds the member, or replaces what the same connection presented."""
-        known = member.connection_id in self._members[address]
-        self._members[address][member.connection_id] = member
+        """Adds the member, or replaces what the same connection presented of the same client."""
+        key = (member.connection_id, member.client_id)
+        known = key in self._members[address]
+        self._members[address][key] = member
         change = Presence.UPDATE if known else Presence.ENTER
         await self.deliver(address, (PresenceChange(address, change, member),))
 
-    async def leave(self, address: Address, connection_id: str) -> None:
+    async def leave(self, address: Address, member: Member) -> None:
         """Removes the member, if there is one."""
-        member = self._members[address].pop(connection_id, None)
-        if member is not None:
+        members = self._members.get(address, {})
+        if members.pop((member.connection_id, member.client_id), None) is not None:
+            if not members:
+                del self._members[address]
             await self.deliver(address, (PresenceChange(address, Presence.LEAVE, member),))
 
     async def members(self, address: Address) -> Collection[Member]:

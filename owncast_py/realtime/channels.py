@@ -334,6 +334,8 @@ def _message(address: Address, draft: Draft, serial: str, at: datetime) -> Messa
         encoding=draft.encoding,
         client_id=draft.client_id,
         at=at,
+        connection_id=draft.connection_id,
+        extras=draft.extras,
         text=draft.text.casefold() if draft.text is not None else None,
         transient=draft.transient,
     )

@@ -36,12 +36,18 @@ class Action(IntEnum):
     """Removed from view. The data stays, so that a later version can bring it back."""
 
 
+ABSENT = "absent"
+"""The encoding of data that is not there at all."""
+
+
 @dataclass(frozen=True, slots=True)
 class Draft:
     """A message that has no place in the order yet.
 
-    `data` is octets; `encoding` says what they are: `json`, `utf-8`, or nothing for plain octets. `text` is what a
-    person would search for. A `transient` message is ordered and delivered, but not kept.
+    `data` is octets; `encoding` is the chain of steps that made them, the last one last: `json`, `json/utf-8`, `utf-8`,
+    ciphers, nothing for plain octets, ABSENT. A chain that ends with `utf-8` or `json` makes a text. `extras` is a JSON
+    object, or nothing. `text` is what a person would search for. A `transient` message is ordered and delivered, but
+    not kept. Where an `id` is given, what has the same id and was published within REMEMBERED is not published again.
     """
 
     name: str
@@ -49,6 +55,8 @@ class Draft:
     encoding: str = "json"
     client_id: str = ""
     id: str = ""
+    connection_id: str = ""
+    extras: bytes = b""
     text: str | None = None
     transient: bool = False
 
@@ -68,6 +76,8 @@ class Message:
     client_id: str
     at: datetime
     """When this version was made; aware, in UTC."""
+    connection_id: str = ""
+    extras: bytes = b""
     text: str | None = None
     transient: bool = False
 
@@ -83,12 +93,18 @@ class Message:
 
 
 class Member(NamedTuple):
-    """Somebody present in a channel, by one connection."""
+    """Somebody present in a channel. One connection may present several clients, each once.
+
+    `data` and `encoding` are as in a message. `id` tells changes of the same member apart, and orders them.
+    """
 
     connection_id: str
     client_id: str
-    device_id: str
+    device_id: str = ""
     data: bytes = b""
+    encoding: str = ABSENT
+    id: str = ""
+    at: datetime = EPOCH
 
 
 class Presence(Enum):

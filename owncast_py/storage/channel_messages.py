@@ -149,6 +149,8 @@ def _values(message: Message, latest: bool) -> dict[str, object]:
         "data": message.data,
         "encoding": message.encoding,
         "client_id": message.client_id,
+        "connection_id": message.connection_id,
+        "extras": message.extras,
         "text": message.text,
         "at": message.at,
     }
@@ -166,5 +168,7 @@ def _message(row: Row[tuple[object, ...]]) -> Message:
         encoding=row.encoding,
         client_id=row.client_id,
         at=row.at,
+        connection_id=row.connection_id,
+        extras=bytes(row.extras),
         text=row.text,
     )

@@ -86,6 +86,9 @@ def _kept(text: str | None) -> str | None:
 
 metadata = MetaData()
 
+Serial = BigInteger().with_variant(Integer, "sqlite")
+"""A number that the database gives; SQLite gives one only to its own INTEGER."""
+
 settings = Table(
     "settings",
     metadata,
@@ -143,6 +146,8 @@ channel_messages = Table(
     Column("data", LargeBinary, nullable=False),
     Column("encoding", Line(100), nullable=False),
     Column("client_id", Line(200), nullable=False),
+    Column("connection_id", Line(64), nullable=False, server_default=""),
+    Column("extras", LargeBinary, nullable=False, server_default=""),
     Column("text", Prose),
     Column("at", Moment, nullable=False),
     Index("channel_messages_by_serial", "app", "channel", "serial"),
@@ -151,6 +156,104 @@ channel_messages = Table(
     Index("channel_messages_by_time", "app", "channel", "at"),
 )
 """One row for each version of a message: `version` orders all of a channel, `serial` is that of the first version."""
+
+presence_log = Table(
+    "presence_log",
+    metadata,
+    Column("app", Line(40), primary_key=True),
+    Column("channel", Line(200), primary_key=True),
+    Column("serial", Line(32), primary_key=True),
+    Column("action", SmallInteger, nullable=False),
+    Column("id", Line(200), nullable=False),
+    Column("client_id", Line(200), nullable=False),
+    Column("connection_id", Line(64), nullable=False),
+    Column("data", LargeBinary, nullable=False),
+    Column("encoding", Line(100), nullable=False),
+    Column("at", Moment, nullable=False),
+)
+"""Who came, changed and went. `action` is the value of a `realtime.messages.Presence`."""
+
+apps = Table(
+    "apps",
+    metadata,
+    Column("id", Line(40), primary_key=True),
+    Column("name", Line(120), nullable=False),
+    Column("options", Prose, nullable=False),
+    Column("created_at", Moment, nullable=False),
+)
+"""Worlds of channels that know nothing of each other. `options` is a JSON object."""
+
+app_keys = Table(
+    "app_keys",
+    metadata,
+    Column("name", Line(80), primary_key=True),
+    Column("app", Line(40), ForeignKey("apps.id", ondelete="CASCADE"), nullable=False),
+    Column("secret", Line(200), nullable=False),
+    Column("label", Line(120), nullable=False),
+    Column("capability", Prose, nullable=False),
+    Column("revocable", Boolean, nullable=False),
+    Column("created_at", Moment, nullable=False),
+    Column("revoked_at", Moment),
+    Index("app_keys_by_app", "app"),
+)
+"""`name` is `app.key`. The secret is kept as it is: what clients sign with it is computed again here."""
+
+token_revocations = Table(
+    "token_revocations",
+    metadata,
+    Column("id", Serial, primary_key=True, autoincrement=True),
+    Column("key_name", Line(80), ForeignKey("app_keys.name", ondelete="CASCADE"), nullable=False),
+    Column("kind", Line(20), nullable=False),
+    Column("value", Line(512), nullable=False),
+    Column("issued_before", Moment, nullable=False),
+    Column("made_at", Moment, nullable=False),
+    Index("token_revocations_by_key", "key_name"),
+)
+
+push_devices = Table(
+    "push_devices",
+    metadata,
+    Column("app", Line(40), ForeignKey("apps.id", ondelete="CASCADE"), primary_key=True),
+    Column("id", Line(200), primary_key=True),
+    Column("client_id", Line(200), nullable=False),
+    Column("form_factor", Line(20), nullable=False),
+    Column("platform", Line(20), nullable=False),
+    Column("metadata", Prose, nullable=False),
+    Column("recipient", Prose, nullable=False),
+    Column("secret_hash", LargeBinary(32), nullable=False),
+    Column("state", Line(10), nullable=False),
+    Column("error", Prose, nullable=False),
+    Column("failing_since", Moment),
+    Column("endpoint_id", Line(40), nullable=False),
+    Column("created_at", Moment, nullable=False),
+    Column("updated_at", Moment, nullable=False),
+    Index("push_devices_by_client", "app", "client_id"),
+    Index("push_devices_by_endpoint", "endpoint_id"),
+)
+"""`endpoint_id` is where its notifications are queued."""
+
+push_subscriptions = Table(
+    "push_subscriptions",
+    metadata,
+    Column("app", Line(40), ForeignKey("apps.id", ondelete="CASCADE"), primary_key=True),
+    Column("channel", Line(200), primary_key=True),
+    Column("device_id", Line(200), primary_key=True),
+    Column("client_id", Line(200), primary_key=True),
+    Column("created_at", Moment, nullable=False),
+    Index("push_subscriptions_by_device", "app", "device_id"),
+    Index("push_subscriptions_by_client", "app", "client_id"),
+)
+"""Either the device or the client is empty."""
+
+app_stats = Table(
+    "app_stats",
+    metadata,
+    Column("app", Line(40), primary_key=True),
+    Column("unit", Line(6), primary_key=True),
+    Column("at", Moment, primary_key=True),
+    Column("entries", Prose, nullable=False),
+)
+"""What was counted from `at` on for a `unit`: minute, hour, day or month. `entries` is a JSON object of numbers."""
 
 ip_bans = Table(
     "ip_bans",
@@ -172,9 +275,6 @@ audit = Table(
     Column("detail", Prose, nullable=False),
     Index("audit_by_time", "at"),
 )
-
-Serial = BigInteger().with_variant(Integer, "sqlite")
-"""A number that the database gives; SQLite gives one only to its own INTEGER."""
 
 
 class Stamped(TypeDecorator[str]):

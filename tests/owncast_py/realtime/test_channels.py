@@ -233,8 +233,8 @@ async def test_presence_tells_who_comes_changes_and_goes(home: House) -> None:
     await broker.enter(GAME, Member("c1", "ana", "d1"))
     await broker.enter(GAME, Member("c2", "ana", "d2"))
     await broker.enter(GAME, Member("c1", "ana", "d1", b"away"))
-    await broker.leave(GAME, "c2")
-    await broker.leave(GAME, "c2")
+    await broker.leave(GAME, Member("c2", "ana", "d2"))
+    await broker.leave(GAME, Member("c2", "ana", "d2"))
     assert [(each.change, each.member.connection_id) for each in heard if isinstance(each, PresenceChange)] == [
         (Presence.ENTER, "c1"),
         (Presence.ENTER, "c2"),
