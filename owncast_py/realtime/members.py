@@ -14,8 +14,8 @@ from owncast_py.storage import presence_log as repository
 from owncast_py.storage.database import Database
 
 
-class Roll:
-    """The presence of every channel."""
+class Members:
+    """Those of every channel."""
 
     def __init__(self, database: Database, broker: Broker) -> None:
         self._database = database
@@ -49,7 +49,7 @@ class Roll:
         await self._keep(PresenceChange(address, Presence.LEAVE, gone), serial)
         await self._broker.leave(address, gone)
 
-    async def members(self, address: Address) -> Collection[Member]:
+    async def of(self, address: Address) -> Collection[Member]:
         """Who is present."""
         return await self._broker.members(address)
 
