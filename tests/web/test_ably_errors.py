@@ -54,7 +54,8 @@ async def _nothing(call: Call[None]) -> None:
 async def client() -> AsyncIterator[aiohttp.ClientSession]:
     refusals = Refusals()
     application = web.Application(middlewares=[errors_and_preflight], client_max_size=1_000)
-    application[FAILURES] = {"channels": refusals.before}
+    application[FAILURES] = {}
+    application[FAILURES]["channels"] = refusals.before
     operations: list[Operation] = []
     application[OPERATIONS] = operations
     api = Api("Test", refusals.wrapper, codec=CODEC)
