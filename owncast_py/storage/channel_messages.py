@@ -207,6 +207,7 @@ def _values(message: Message, latest: bool) -> dict[str, object]:
         "client_id": message.client_id,
         "connection_id": message.connection_id,
         "extras": message.extras,
+        "operation": message.operation,
         "text": message.text,
         "at": message.at,
     }
@@ -226,5 +227,6 @@ def _message(row: Row[tuple[object, ...]]) -> Message:
         at=row.at,
         connection_id=row.connection_id,
         extras=bytes(row.extras),
+        operation=bytes(row.operation),
         text=row.text,
     )
