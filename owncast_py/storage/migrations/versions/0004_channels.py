@@ -66,6 +66,7 @@ def upgrade() -> None:
         sa.Column("metadata", sa.Text, nullable=False),
         sa.Column("recipient", sa.Text, nullable=False),
         sa.Column("secret_hash", sa.LargeBinary(32), nullable=False),
+        sa.Column("token_hash", sa.LargeBinary(32), nullable=False),
         sa.Column("state", sa.String(10), nullable=False),
         sa.Column("error", sa.Text, nullable=False),
         sa.Column("failing_since", sa.BigInteger),
