@@ -9,8 +9,8 @@ import asyncio
 from collections.abc import Callable, Coroutine, Sequence
 
 from owncast_py.realtime.channels import Channels
-from owncast_py.realtime.keyring import Grant
 from owncast_py.realtime.messages import CHAT, STREAM, Address, Draft, Message
+from owncast_py.realtime.tokens import Grant
 from web.api.ably.errors import AblyError
 
 ChatPublisher = Callable[[str, Draft], Coroutine[None, None, "asyncio.Future[list[Message]]"]]
