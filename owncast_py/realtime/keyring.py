@@ -30,6 +30,8 @@ from owncast_py.realtime.tokens import Claims, TokenRequest
 from owncast_py.storage import keyring as repository
 from owncast_py.storage.database import Database
 
+__all__ = ["Grant", "Issued", "Keyring"]
+
 POLL_SECONDS = 1.0
 MAX_LOOKUPS = 20
 """Of unknown keys between two polls; further ones are unknown until the next."""
@@ -221,7 +223,7 @@ class Keyring:
         key = await self._valid_key(name)
         if not hmac.compare_digest(secret.encode("utf-8", "surrogatepass"), key.secret.encode()):
             raise AccessError(Reason.WRONG_SECRET, f"That is not the secret of the key {name!r}.")
-        return Grant(key.app, name, key.capability, "", key.created_at, None)
+        return Grant(key.app, name, key.capability, tokens.ANYBODY, key.created_at, None)
 
     async def verify_token(self, text: str) -> Grant:
         """What somebody may do with a token of ours or a JWT. Raises AccessError."""
@@ -302,7 +304,8 @@ class Keyring:
     async def request_token(self, request: TokenRequest, by: Grant | None = None) -> Issued:
         """A token for whoever signed the request, or has shown the key. Raises AccessError, CapabilityError."""
         lifetime = request.lifetime
-        client_id = request.client_id or (by.client_id if by is not None else "")
+        # Whoever has shown a key may be anybody; that they are everybody they have to say.
+        client_id = request.client_id or ("" if by is None or by.client_id == tokens.ANYBODY else by.client_id)
         if len(client_id) > tokens.MAX_CLIENT_ID or HALF_CHARACTER.search(client_id):
             raise AccessError(
                 Reason.BAD_CLIENT_ID, f"A client id has at most {tokens.MAX_CLIENT_ID} characters of Unicode."
