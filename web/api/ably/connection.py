@@ -19,7 +19,7 @@ import structlog
 from owncast_py.errors import StorageError
 from owncast_py.realtime.messages import Address, Draft, Member, Message
 from owncast_py.realtime.occupancy import Mode
-from owncast_py.realtime.tokens import Grant
+from owncast_py.realtime.revocations import Grant
 from web.api.ably import attaching
 from web.api.ably.errors import AblyError, from_domain
 from web.api.ably.messages import PresenceAction, drafts, member_view, members

@@ -17,7 +17,7 @@ from owncast_py.realtime.channels import Channels
 from owncast_py.realtime.members import Members
 from owncast_py.realtime.messages import Address, Delivery, Draft, Member, Message, PresenceChange, serial_at
 from owncast_py.realtime.occupancy import Attachments, Mode
-from owncast_py.realtime.tokens import Grant
+from owncast_py.realtime.revocations import Grant
 from web.api.ably.connection import Attachment, Connection
 from web.api.ably.errors import AblyError
 from web.api.ably.gate import Gate
