@@ -1,7 +1,7 @@
 """Channels by request: what there is, what was published and by whom, who is present, and publishing.
 
-Owns the operations below `/channels`. The four of `/channels/{channel_id}` and below it that the Ably REST API 1.1.0 has
-are joined by those of single messages and their versions (RSL11, RSL14, RSL15).
+Owns the operations below `/channels`. The four of `/channels/{channel_id}` and below it that the Ably REST API 1.1.0
+has are joined by those of single messages and their versions (RSL11, RSL14, RSL15).
 """
 
 from __future__ import annotations
@@ -17,9 +17,10 @@ from owncast_py.realtime.channels import Channels
 from owncast_py.realtime.members import Members
 from owncast_py.realtime.messages import Address, Message
 from owncast_py.realtime.occupancy import Attachments
-from web.api.ably.access import Gate, Grant
+from owncast_py.realtime.revocations import Grant
 from web.api.ably.errors import ENVELOPE, AblyError
 from web.api.ably.formats import CODEC, MAX_BODY, Answer, Format, answer, wanted
+from web.api.ably.gate import Gate, demand, granted
 from web.api.ably.messages import (
     MAX_CLIENT_ID,
     MessageView,
@@ -211,8 +212,8 @@ class ChannelsApi:
 
     async def _list(self, call: Call[Listed]) -> Answer[Sequence[ChannelDetails | str]]:
         """Lists the channels to which anybody is attached."""
-        grant, wanted = self._gate.granted(call.request), call.input
-        self._gate.demand(grant, "channel-metadata")
+        grant, wanted = granted(call.request), call.input
+        demand(grant, "channel-metadata")
         names = [
             name
             for name in self._attachments.channels(grant.app)
@@ -227,8 +228,8 @@ class ChannelsApi:
 
     async def _one(self, call: Call[None]) -> ChannelDetails:
         """Says what a channel does, and who uses it."""
-        grant, channel = self._gate.granted(call.request), channel_at_end(call.request)
-        self._gate.demand(grant, "channel-metadata", channel)
+        grant, channel = granted(call.request), channel_at_end(call.request)
+        demand(grant, "channel-metadata", channel)
         return await self._details(Address(grant.app, channel))
 
     async def _history(self, call: Call[Whole]) -> Answer[Sequence[MessageView]]:
@@ -250,7 +251,7 @@ class ChannelsApi:
 
     async def _publish(self, call: Call[Publication]) -> Published:
         """Publishes messages. When it answers they are kept, and on their way."""
-        grant, channel = self._gate.granted(call.request), channel_of(call.request)
+        grant, channel = granted(call.request), channel_of(call.request)
         messages = await self._publishing.publish(grant, channel, call.input.value)
         return published(channel, messages)
 
@@ -264,7 +265,7 @@ class ChannelsApi:
 
     async def _revise(self, call: Call[Change]) -> Revised:
         """Updates, deletes or appends to a message."""
-        grant, channel = self._gate.granted(call.request), channel_of(call.request)
+        grant, channel = granted(call.request), channel_of(call.request)
         revision = parse_revision(call.input.value, grant.client_id, call.part("serial"))
         message = await self._publishing.revise(grant, channel, revision)
         return {"versionSerial": message.version}
@@ -290,10 +291,8 @@ class ChannelsApi:
 
     async def _present(self, call: Call[Present]) -> Answer[Sequence[PresenceView]]:
         """Lists who is present."""
-        grant, channel, wanted = self._gate.granted(call.request), channel_of(call.request), call.input
-        views, following = await present(
-            self._members, self._gate, grant, channel, wanted, binary=is_binary(call.request)
-        )
+        grant, channel, wanted = granted(call.request), channel_of(call.request), call.input
+        views, following = await present(self._members, grant, channel, wanted, binary=is_binary(call.request))
         return answer(call.request, views, headers=link_header(call.request, following))
 
     async def _past(self, call: Call[Span]) -> Answer[Sequence[PresenceView]]:
@@ -310,8 +309,8 @@ class ChannelsApi:
         return answer(call.request, views, headers=links)
 
     def _asked(self, request: web.Request, operation: str) -> tuple[Grant, Address]:
-        grant, channel = self._gate.granted(request), channel_of(request)
-        self._gate.demand(grant, operation, channel)
+        grant, channel = granted(request), channel_of(request)
+        demand(grant, operation, channel)
         return grant, Address(grant.app, channel)
 
     async def _details(self, address: Address) -> ChannelDetails:
@@ -339,11 +338,11 @@ def published(channel: str, messages: Sequence[Message]) -> Published:
 
 
 async def present(
-    members: Members, gate: Gate, grant: Grant, channel: str, wanted: Present, *, binary: bool
+    members: Members, grant: Grant, channel: str, wanted: Present, *, binary: bool
 ) -> tuple[list[PresenceView], str | None]:
     """The members of a channel that are asked for, and the cursor of the next page. Raises AblyError (40160)."""
     if not grant.capability.allows(channel, "subscribe"):
-        gate.demand(grant, "presence", channel)
+        demand(grant, "presence", channel)
     found = sorted(
         (f"{member.connection_id}:{member.client_id}", member)
         for member in await members.of(Address(grant.app, channel))
