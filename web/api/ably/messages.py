@@ -17,7 +17,7 @@ import orjson
 from typing_extensions import TypedDict
 
 from owncast_py.realtime.messages import EPOCH, Draft, Member, Message, Presence
-from web.api.ably.encodings import Payload, shown, stored
+from web.api.ably.encodings import shown, stored
 from web.api.ably.errors import AblyError
 
 MAX_SIZE = 65_536
@@ -29,10 +29,6 @@ MAX_CLIENT_ID = 200
 MAX_ID = 200
 MAX_PRESENCE = 200
 """Changes of presence in one frame."""
-MAX_DESCRIPTION = 1_000
-MAX_METADATA = 50
-"""Of the operation that makes a new version."""
-
 ANYBODY = "*"
 """As the client id of a grant: whoever one says."""
 _NOT_KEPT = re.compile("[\x00\ud800-\udfff]")
@@ -102,13 +98,21 @@ class PresenceView(TypedDict):
     timestamp: int
 
 
+def is_shown(message: Message) -> bool:
+    """Whether its data may be seen: also that of a message which was deleted here, where the deletion has data."""
+    return message.visible or bool(message.operation)
+
+
 def milliseconds(at: datetime) -> int:
     """Since 1970."""
     return (at - EPOCH) // timedelta(milliseconds=1)
 
 
 def message_view(message: Message, *, binary: bool) -> MessageView:
-    """A message for a reader of MessagePack if `binary`, else of JSON."""
+    """A message for a reader of MessagePack if `binary`, else of JSON.
+
+    What moderators removed from view has no data.
+    """
     version: VersionView = {"serial": message.version, "timestamp": milliseconds(message.at)}
     if message.operation:
         version.update(orjson.loads(message.operation))
@@ -125,6 +129,8 @@ def message_view(message: Message, *, binary: bool) -> MessageView:
         view["clientId"] = message.client_id
     if message.connection_id:
         view["connectionId"] = message.connection_id
+    if not is_shown(message):
+        return view
     if message.extras:
         view["extras"] = orjson.loads(message.extras)
     data, encoding = shown(message.data, message.encoding, binary=binary)
@@ -243,17 +249,12 @@ def extras_of(value: object) -> bytes:
         raise AblyError(40032, 400, "Extras hold something that JSON does not know, such as octets.") from None
 
 
-def payload_of(message: Mapping[str, object]) -> Payload:
-    """The data of a message as it is kept. Raises AblyError (40013)."""
-    return stored(message.get("data"), message.get("encoding"))
-
-
 def _draft(item: object, granted: str, connection_id: str) -> Draft:
     message = fields(item)
     action = message.get("action")
     if action not in (None, MessageAction.CREATE) or isinstance(action, bool):
         raise AblyError(40003, 400, f"What is published has the action 0, not {str(action)[:20]!r}.")
-    octets, chain = payload_of(message)
+    octets, chain = stored(message.get("data"), message.get("encoding"))
     extras = message.get("extras")
     return Draft(
         name=text(message.get("name"), "name", MAX_NAME, 40016),
@@ -270,17 +271,14 @@ def _draft(item: object, granted: str, connection_id: str) -> Draft:
 def _member(item: object, granted: str, connection_id: str, member_id: str) -> tuple[PresenceAction, Member]:
     change = fields(item, "change of presence")
     number = change.get("action")
-    if isinstance(number, bool) or not isinstance(number, int):
-        number = -1
     allowed = (PresenceAction.ENTER, PresenceAction.LEAVE, PresenceAction.UPDATE, PresenceAction.PRESENT)
-    if number not in allowed:
-        raise AblyError(
-            40000, 400, f"A change of presence is enter (2), leave (3) or update (4), not {str(number)[:20]!r}."
-        )
+    if not isinstance(number, int) or isinstance(number, bool) or number not in allowed:
+        shown_number = str(number)[:20]
+        raise AblyError(40000, 400, f"A member enters (2), leaves (3) or updates (4); the action is {shown_number!r}.")
     client_id = identity(change.get("clientId"), granted)
     if not client_id:
         raise AblyError(91000, 400, "Nobody can be present without a client id.")
-    octets, chain = payload_of(change)
+    octets, chain = stored(change.get("data"), change.get("encoding"))
     return PresenceAction(number), Member(
         connection_id=connection_id, client_id=client_id, data=octets, encoding=chain, id=member_id
     )

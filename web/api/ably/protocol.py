@@ -178,7 +178,7 @@ def render(message: ProtocolMessage) -> dict[str, object]:
 
 
 def modes_of(message: ProtocolMessage) -> Mode:
-    """What a client wants to attach for: the parameter `modes` where it says so, else the flags; empty for nothing said.
+    """What a client wants to attach for: the parameter `modes` where there is one, else the flags; empty for neither.
 
     Raises AblyError (40000) for a mode that there is not.
     """
