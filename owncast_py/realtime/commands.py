@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 
 from owncast_py.config import Config
 from owncast_py.errors import StartError
+from owncast_py.realtime.capability import EVERYTHING
 from owncast_py.realtime.keyring import Keyring
 from owncast_py.realtime.keys import Key
 from owncast_py.realtime.messages import DEFAULT_APP
@@ -20,14 +21,14 @@ from owncast_py.storage.database import Database, address_of
 async def create_command(config: Config, name: str, capability: str | None, echo: Callable[[str], None]) -> None:
     """Makes a key of the server's own app and says it, alone. Raises KeyringError, CapabilityError, StorageError."""
     async with _keyring(config) as keyring:
-        made = await keyring.create_key(DEFAULT_APP, label=name, **{"capability": capability} if capability else {})
+        made = await keyring.create_key(DEFAULT_APP, label=name, capability=capability or EVERYTHING)
     echo(made.text)
 
 
 async def list_command(config: Config, echo: Callable[[str], None]) -> None:
     """Says every key without its secret, a line for each. Raises StorageError."""
     async with _keyring(config) as keyring:
-        keys = keyring.keys()
+        keys = keyring.keys_of()
     for key in keys:
         echo(_line(key))
     if not keys:
@@ -37,7 +38,7 @@ async def list_command(config: Config, echo: Callable[[str], None]) -> None:
 async def revoke_command(config: Config, name: str, echo: Callable[[str], None]) -> None:
     """Revokes the key of that name; the whole key does as well. Raises KeyringError, StorageError."""
     async with _keyring(config) as keyring:
-        key = await keyring.revoke_key(name.partition(":")[0])
+        key = await keyring.revoke_key(name)
     echo(f"The key {key.name} is revoked, with all its tokens.")
 
 
