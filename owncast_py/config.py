@@ -117,6 +117,33 @@ class Smtp(BaseModel):
         return self
 
 
+class Fcm(BaseModel):
+    """Firebase Cloud Messaging, for pushes to Android. Off until a service account is given."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    service_account: Path | None = None
+
+
+class Apns(BaseModel):
+    """Apple's push service. Off until a key is given."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    key: Path | None = None
+    key_id: Annotated[str, StringConstraints(max_length=20, pattern=r"^[A-Za-z0-9]*$")] = ""
+    team_id: Annotated[str, StringConstraints(max_length=20, pattern=r"^[A-Za-z0-9]*$")] = ""
+    topic: Annotated[str, StringConstraints(max_length=155, pattern=r"^[A-Za-z0-9.-]*$")] = ""
+    sandbox: bool = False
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        for name in ("key_id", "team_id", "topic") if self.key is not None else ():
+            if not getattr(self, name):
+                raise ValueError(f"needs {name} beside the key")
+        return self
+
+
 class Notifications(BaseModel):
     """How webhooks and the like are sent."""
 
@@ -125,6 +152,8 @@ class Notifications(BaseModel):
     allow_private_targets: bool = False
     received_days: Annotated[float, Field(gt=0, le=3650)] = 30
     smtp: Smtp = Smtp()
+    fcm: Fcm = Fcm()
+    apns: Apns = Apns()
 
 
 class Config(BaseSettings):

@@ -151,6 +151,25 @@ class Notifications:
                 published.append((Message(self._ids.next(MESSAGE), topic.id, at, body), routes))
         return await self._intake.add(connection, published)
 
+    async def record_for(
+        self, connection: AsyncConnection, name: str, events: Sequence[tuple[Sequence[str], datetime, bytes]]
+    ) -> Callable[[], None]:
+        """As `record` on one topic, with events that are for some of its subscribers alone: the ids of endpoints first.
+
+        Those that are not subscribed, or take nothing now, are left out.
+        """
+        topic = self._directory.topic_named(name)
+        found = self._directory.routes(topic.id) if topic is not None else ()
+        routes = {route.endpoint_id: route for route in found}
+        published: list[tuple[Message, Sequence[Subscription]]] = []
+        for endpoints, at, body in events:
+            wanted = [routes[each] for each in endpoints if each in routes and not self._left_out(each)]
+            if len(body) > MAX_BODY:
+                log.error("an event is too long to be sent", topic=name, octets=len(body))
+            elif wanted and topic is not None:
+                published.append((Message(self._ids.next(MESSAGE), topic.id, at, body), wanted))
+        return await self._intake.add(connection, published)
+
     async def publish(self, topic_id: str, body: bytes, entity: str = "") -> str:
         """Queues one message, a JSON object, and returns its id. When this returns it is kept.
 

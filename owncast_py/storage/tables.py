@@ -207,7 +207,7 @@ token_revocations = Table(
     Column("kind", Line(20), nullable=False),
     Column("value", Line(512), nullable=False),
     Column("issued_before", Moment, nullable=False),
-    Column("made_at", Moment, nullable=False),
+    Column("applies_at", Moment, nullable=False),
     Index("token_revocations_by_key", "key_name"),
 )
 
@@ -222,6 +222,7 @@ push_devices = Table(
     Column("metadata", Prose, nullable=False),
     Column("recipient", Prose, nullable=False),
     Column("secret_hash", LargeBinary(32), nullable=False),
+    Column("token_hash", LargeBinary(32), nullable=False),
     Column("state", Line(10), nullable=False),
     Column("error", Prose, nullable=False),
     Column("failing_since", Moment),
@@ -231,7 +232,7 @@ push_devices = Table(
     Index("push_devices_by_client", "app", "client_id"),
     Index("push_devices_by_endpoint", "endpoint_id"),
 )
-"""`endpoint_id` is where its notifications are queued."""
+"""`endpoint_id` is where its notifications are queued. Hashes are empty where there is no such secret."""
 
 push_subscriptions = Table(
     "push_subscriptions",

@@ -18,7 +18,6 @@ from datetime import datetime, timedelta
 from importlib import import_module
 
 import orjson
-from yarl import URL
 
 from owncast_py.notifications.channels import Outcome
 from owncast_py.notifications.channels.posting import Poster
@@ -87,29 +86,43 @@ class WebPush:
 
     async def deliver(self, endpoint: Endpoint, parcel: Parcel) -> Outcome:
         """Posts the encrypted payload."""
+        urgent = parcel.topic.name == STREAM_STARTED
+        life = GO_LIVE_LIFE if urgent else LIFE
         try:
-            url = check_url(endpoint.url, allow_private=True)
-            point, auth = browser_keys(endpoint.document)
+            said = payload(endpoint.document, parcel, self._message())
+            return await self.push(endpoint.url, endpoint.document, said, parcel.at, life=life, urgent=urgent)
         except NotificationError as error:
             return Outcome(error=str(error))
+
+    async def push(
+        self,
+        address: str,
+        document: Mapping[str, object],
+        said: bytes,
+        at: datetime,
+        *,
+        life: timedelta,
+        urgent: bool,
+    ) -> Outcome:
+        """Posts what is said, at most MAX_PAYLOAD octets, encrypted for the browser with the `keys` in `document`.
+
+        Nobody is told more than `life` after `at`. Raises NotificationError for an address or keys that cannot be.
+        """
+        url = check_url(address, allow_private=True)
+        point, auth = browser_keys(document)
         if not self._loaded:
             await asyncio.to_thread(_load)
             self._loaded = True
-        sealed = _sealed(payload(endpoint.document, parcel, self._message()), point, auth)
-        outcome = await self._poster.post(endpoint.url, sealed, self._headers(url, parcel))
-        return replace(outcome, gone=True) if outcome.status in GONE else outcome
-
-    def _headers(self, url: URL, parcel: Parcel) -> dict[str, str]:
-        urgent = parcel.topic.name == STREAM_STARTED
-        left = parcel.at + (GO_LIVE_LIFE if urgent else LIFE) - self._now()
-        return {
+        headers = {
             "Authorization": self._vapid.authorization(url),
             "Content-Encoding": "aes128gcm",
             "Content-Type": "application/octet-stream",
             # At 0 it is for a browser that is there now, or nobody.
-            "TTL": str(max(0, int(left.total_seconds()))),
+            "TTL": str(max(0, int((at + life - self._now()).total_seconds()))),
             "Urgency": "high" if urgent else "normal",
         }
+        outcome = await self._poster.post(address, _sealed(said, point, auth), headers)
+        return replace(outcome, gone=True) if outcome.status in GONE else outcome
 
 
 def browser_keys(document: Mapping[str, object]) -> tuple[bytes, bytes]:

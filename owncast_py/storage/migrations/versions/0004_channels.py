@@ -53,7 +53,7 @@ def upgrade() -> None:
         sa.Column("kind", sa.String(20), nullable=False),
         sa.Column("value", sa.String(512), nullable=False),
         sa.Column("issued_before", sa.BigInteger, nullable=False),
-        sa.Column("made_at", sa.BigInteger, nullable=False),
+        sa.Column("applies_at", sa.BigInteger, nullable=False),
     )
     op.create_index("token_revocations_by_key", "token_revocations", ["key_name"])
     op.create_table(
@@ -66,6 +66,7 @@ def upgrade() -> None:
         sa.Column("metadata", sa.Text, nullable=False),
         sa.Column("recipient", sa.Text, nullable=False),
         sa.Column("secret_hash", sa.LargeBinary(32), nullable=False),
+        sa.Column("token_hash", sa.LargeBinary(32), nullable=False),
         sa.Column("state", sa.String(10), nullable=False),
         sa.Column("error", sa.Text, nullable=False),
         sa.Column("failing_since", sa.BigInteger),
