@@ -10,21 +10,21 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections import deque
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 import structlog
 
 from owncast_py.errors import StorageError
-from owncast_py.realtime.capability import Capability
-from owncast_py.realtime.keyring import Grant
 from owncast_py.realtime.messages import Address, Draft, Member, Message
 from owncast_py.realtime.occupancy import Mode
-from web.api.ably import attaching, protocol
+from owncast_py.realtime.revocations import Grant
+from web.api.ably import attaching
 from web.api.ably.errors import AblyError, from_domain
-from web.api.ably.messages import Publication, drafts, member_in, member_out
-from web.api.ably.protocol import PresenceAction, ProtocolMessage
+from web.api.ably.messages import PresenceAction, drafts, member_view, members
+from web.api.ably.names import parse_channel
+from web.api.ably.protocol import Flag, ProtocolAction, ProtocolMessage, flags_of
 from web.api.ably.rooms import Document, Seat, pack
 from web.fanout import Outlet
 
@@ -85,7 +85,6 @@ class Attachment:
     shown: str
     """The name by which the client knows it."""
     modes: Mode
-    params: Mapping[str, str] = field(default_factory=dict)
     seat: Seat | None = None
     occupancy: bool = False
 
@@ -119,11 +118,6 @@ class Connection:
         self._outcomes: deque[_Outcome] = deque()
         self._room = asyncio.Semaphore(MAX_UNACKNOWLEDGED)
 
-    @property
-    def capability(self) -> Capability:
-        """What it may do."""
-        return self.grant.capability
-
     def send(self, document: Document) -> None:
         """A protocol message to its client, if that is there."""
         if self.outlet is not None:
@@ -148,24 +142,24 @@ class Connection:
         Raises AblyError for what ends the connection.
         """
         match message.action:
-            case protocol.HEARTBEAT:
-                self.send({"action": protocol.HEARTBEAT, **({"id": message.id} if message.id else {})})
-            case protocol.ATTACH:
-                await self._guarded(message.channel, self._attach(message))
-            case protocol.DETACH:
-                await self._guarded(message.channel, self._detach(message.channel))
-            case protocol.MESSAGE:
+            case ProtocolAction.HEARTBEAT:
+                self.send({"action": ProtocolAction.HEARTBEAT, **({"id": message.id} if message.id else {})})
+            case ProtocolAction.ATTACH:
+                await self._guarded(message, self._attach)
+            case ProtocolAction.DETACH:
+                await self._guarded(message, self._detach)
+            case ProtocolAction.MESSAGE:
                 await self._acknowledged(message, self._publish)
-            case protocol.PRESENCE:
+            case ProtocolAction.PRESENCE:
                 await self._acknowledged(message, self._present)
-            case protocol.SYNC:
-                await self._guarded(message.channel, self._sync_again(message.channel))
-            case protocol.AUTH:
+            case ProtocolAction.SYNC:
+                await self._guarded(message, self._sync_again)
+            case ProtocolAction.AUTH:
                 await self._authorize(message)
-            case protocol.CLOSE:
-                self.send({"action": protocol.CLOSED})
+            case ProtocolAction.CLOSE:
+                self.send({"action": ProtocolAction.CLOSED})
                 return False
-            case protocol.CONNECT | protocol.DISCONNECT:
+            case ProtocolAction.CONNECT | ProtocolAction.DISCONNECT:
                 pass
             case _:
                 raise AblyError(80013, 400, f"A client does not send messages with the action {message.action}.")
@@ -173,83 +167,86 @@ class Connection:
 
     # Channels.
 
-    async def _guarded(self, channel: str, doing: Awaitable[None]) -> None:
+    async def _guarded(self, message: ProtocolMessage, doing: Callable[[ProtocolMessage], Awaitable[None]]) -> None:
         """A refusal concerns the channel, not the connection."""
         try:
-            await doing
+            await doing(message)
         except (AblyError, StorageError) as error:
-            self.send({"action": protocol.ERROR, "channel": channel, "error": dict(from_domain(error).info())})
+            refused = from_domain(error).info()
+            self.send({"action": ProtocolAction.ERROR, "channel": message.channel or "", "error": refused})
 
     async def _attach(self, message: ProtocolMessage) -> None:
-        wanted = attaching.wanted(message.channel, message.params, message.flags)
-        address = Address(self.app, wanted.name)
-        allows = {each: self.capability.allows(wanted.name, each) for each in ("publish", "subscribe", "presence")}
-        modes = attaching.granted(wanted.modes, allows)
+        wanted = attaching.wanted(message)
+        shown = message.channel or ""
+        address = Address(self.app, wanted.channel)
+        modes = attaching.granted(wanted.modes, self.grant.capability, wanted.channel)
         if not modes:
-            raise AblyError(40160, 401, f"The credentials allow nothing on the channel {wanted.name[:60]!r}.")
-        known = self.attachments.get(message.channel)
+            raise AblyError(40160, 401, f"The credentials allow nothing of that on {wanted.channel[:60]!r}.")
+        known = self.attachments.get(shown)
         if known is None and len(self.attachments) >= MAX_ATTACHMENTS:
-            raise AblyError(90010, 400, f"This connection is attached to {MAX_ATTACHMENTS} channels already.")
+            raise AblyError(40114, 400, f"This connection is attached to {MAX_ATTACHMENTS} channels already.")
         position = self._house.position()
-        after, resumed = position, False
-        if message.channel_serial and self._house.continues(message.channel_serial):
-            after, resumed = message.channel_serial, True
-        elif wanted.rewind is not None and known is None and not message.channel_serial:
+        after, resumed = position, known is not None
+        if message.channel_serial is not None:
+            resumed = self._house.continues(message.channel_serial)
+            after = message.channel_serial if resumed else position
+        elif wanted.rewind is not None and known is None:
             after = await self._house.since(address, wanted.rewind)
+        if Mode.SUBSCRIBE not in modes:
+            after = position
         if known is not None:
             self._house.detach(self, known)
-            resumed = resumed or not message.channel_serial
-        attachment = Attachment(address, message.channel, modes, wanted.params, occupancy=wanted.occupancy)
-        self.attachments[message.channel] = attachment
-        members = await self._house.members(address) if Mode.PRESENCE_SUBSCRIBE in modes else ()
-        flags = attaching.flags_of(modes)
-        flags |= protocol.HAS_PRESENCE if members else 0
-        flags |= protocol.RESUMED if resumed else 0
-        flags |= protocol.HAS_BACKLOG if after != position and not resumed else 0
+        attachment = Attachment(address, shown, modes, occupancy=wanted.occupancy)
+        self.attachments[shown] = attachment
+        present = await self._house.members(address) if Mode.PRESENCE_SUBSCRIBE in modes else ()
+        flags = flags_of(modes)
+        flags |= Flag.HAS_PRESENCE if present else Flag(0)
+        flags |= Flag.RESUMED if resumed else Flag(0)
+        flags |= Flag.HAS_BACKLOG if after != position and not resumed else Flag(0)
         self.send(
             {
-                "action": protocol.ATTACHED,
-                "channel": message.channel,
-                "channelSerial": after if Mode.SUBSCRIBE in modes else position,
-                "flags": flags,
+                "action": ProtocolAction.ATTACHED,
+                "channel": shown,
+                "channelSerial": after,
+                "flags": int(flags),
                 **({"params": dict(wanted.params)} if wanted.params else {}),
             }
         )
-        await self._house.attach(self, attachment, after if Mode.SUBSCRIBE in modes else position)
-        if members:
-            await self._sync(attachment)
+        if present:
+            self._sync(shown, present)
+        await self._house.attach(self, attachment, after)
 
-    async def _detach(self, channel: str) -> None:
-        attachment = self.attachments.pop(channel, None)
+    async def _detach(self, message: ProtocolMessage) -> None:
+        attachment = self.attachments.pop(message.channel or "", None)
         if attachment is not None:
             self._house.detach(self, attachment)
             for (address, _), member in list(self.members.items()):
                 if address == attachment.address:
                     await self._leave(address, member)
-        self.send({"action": protocol.DETACHED, "channel": channel})
+        self.send({"action": ProtocolAction.DETACHED, "channel": message.channel})
 
-    def _attached(self, channel: str) -> Attachment:
-        attachment = self.attachments.get(channel)
+    def _attached(self, message: ProtocolMessage) -> Attachment:
+        attachment = self.attachments.get(message.channel or "")
         if attachment is None:
-            raise AblyError(90001, 400, f"This connection is not attached to the channel {channel[:60]!r}.")
+            raise AblyError(90001, 400, f"This connection is not attached to {(message.channel or '')[:60]!r}.")
         return attachment
 
-    async def _sync_again(self, channel: str) -> None:
-        await self._sync(self._attached(channel))
+    async def _sync_again(self, message: ProtocolMessage) -> None:
+        attachment = self._attached(message)
+        self._sync(attachment.shown, await self._house.members(attachment.address))
 
-    async def _sync(self, attachment: Attachment) -> None:
-        """Everybody who is present now, page by page; the last has an empty cursor (RTP18)."""
-        members = await self._house.members(attachment.address)
+    def _sync(self, shown: str, present: Sequence[Member]) -> None:
+        """Everybody who is present, page by page; the last has an empty cursor (RTP18)."""
         sequence = secrets.token_hex(4)
-        pages = [members[at : at + SYNC_PAGE] for at in range(0, len(members), SYNC_PAGE)] or [()]
+        pages = [present[at : at + SYNC_PAGE] for at in range(0, len(present), SYNC_PAGE)] or [()]
         for number, page in enumerate(pages, 1):
             cursor = str(number) if number < len(pages) else ""
             self.send(
                 {
-                    "action": protocol.SYNC,
-                    "channel": attachment.shown,
+                    "action": ProtocolAction.SYNC,
+                    "channel": shown,
                     "channelSerial": f"{sequence}:{cursor}",
-                    "presence": [member_out(each, PresenceAction.PRESENT, binary=self.binary) for each in page],
+                    "presence": [member_view(each, PresenceAction.PRESENT, binary=self.binary) for each in page],
                 }
             )
 
@@ -286,15 +283,13 @@ class Connection:
             self.send({**outcome.future.result(), "msgSerial": outcome.serial, "count": 1})
 
     async def _publish(self, message: ProtocolMessage) -> asyncio.Future[Document]:
-        name = attaching.channel_name(message.channel)
-        self._demand("publish", name)
-        attachment = self.attachments.get(message.channel)
+        channel = parse_channel(message.channel).channel
+        self._demand("publish", channel)
+        attachment = self.attachments.get(message.channel or "")
         if attachment is not None and Mode.PUBLISH not in attachment.modes:
-            raise AblyError(40160, 401, f"The channel {name[:60]!r} was attached without the mode publish.")
-        found: Publication = drafts(
-            message.messages, self.grant, client_id=self.client_id, connection_id=self.id, prefix=self._prefix(message)
-        )
-        published = await self._house.publish(self.grant, Address(self.app, name), found.drafts)
+            raise AblyError(40160, 401, f"The channel {channel[:60]!r} was attached without the mode publish.")
+        found = drafts(message.messages or [], self.client_id, connection_id=self.id, base_id=self._base_id(message))
+        published = await self._house.publish(self.grant, Address(self.app, channel), found)
         outcome: asyncio.Future[Document] = asyncio.get_running_loop().create_future()
 
         def done(future: asyncio.Future[list[Message]]) -> None:
@@ -306,57 +301,51 @@ class Connection:
                 outcome.set_exception(error)
             else:
                 serials = [each.serial for each in future.result()]
-                outcome.set_result({"action": protocol.ACK, "res": [{"serials": serials}]})
+                outcome.set_result({"action": ProtocolAction.ACK, "res": [{"serials": serials}]})
 
         published.add_done_callback(done)
         return outcome
 
     async def _present(self, message: ProtocolMessage) -> asyncio.Future[Document]:
-        name = attaching.channel_name(message.channel)
-        self._demand("presence", name)
-        attachment = self._attached(message.channel)
+        channel = parse_channel(message.channel).channel
+        self._demand("presence", channel)
+        attachment = self._attached(message)
         if Mode.PRESENCE not in attachment.modes:
-            raise AblyError(91005, 400, f"The channel {name[:60]!r} was attached without the mode presence.")
-        changes = [
-            member_in(each, self.grant, client_id=self.client_id, connection_id=self.id, id=f"{prefix}:{at}")
-            for prefix in (self._prefix(message),)
-            for at, each in enumerate(message.presence)
-        ]
+            raise AblyError(91001, 400, f"The channel {channel[:60]!r} was attached without the mode presence.")
+        changes = members(message.presence or [], self.client_id, connection_id=self.id, base_id=self._base_id(message))
         for action, member in changes:
+            key = (attachment.address, member.client_id)
             if action is PresenceAction.LEAVE:
                 await self._leave(attachment.address, member)
+            elif len(self.members) >= MAX_MEMBERS and key not in self.members:
+                raise AblyError(91003, 400, f"This connection presents {MAX_MEMBERS} members already.")
             else:
-                if len(self.members) >= MAX_MEMBERS and (attachment.address, member.client_id) not in self.members:
-                    raise AblyError(91003, 400, f"This connection presents {MAX_MEMBERS} members already.")
-                self.members[attachment.address, member.client_id] = await self._house.enter(attachment.address, member)
+                self.members[key] = await self._house.enter(attachment.address, member)
         outcome: asyncio.Future[Document] = asyncio.get_running_loop().create_future()
-        outcome.set_result({"action": protocol.ACK})
+        outcome.set_result({"action": ProtocolAction.ACK})
         return outcome
 
     async def _leave(self, address: Address, member: Member) -> None:
         self.members.pop((address, member.client_id), None)
         await self._house.leave(address, member)
 
-    def _prefix(self, message: ProtocolMessage) -> str:
+    def _base_id(self, message: ProtocolMessage) -> str:
         """Of the ids of what was sent, so that what comes twice is known (RTN19a)."""
-        return message.id or f"{self.id}:{message.msg_serial or 0}"
+        return f"{self.id}:{message.msg_serial or 0}"
 
     def _demand(self, operation: str, channel: str) -> None:
-        if not self.capability.allows(channel, operation):
+        if not self.grant.capability.allows(channel, operation):
             raise AblyError(40160, 401, f"The credentials do not allow to {operation} on {channel[:60]!r}.")
 
     # Credentials.
 
     async def _authorize(self, message: ProtocolMessage) -> None:
         """Goes on with other credentials of the same client (RTC8)."""
-        token = (message.auth or {}).get("accessToken")
-        if not isinstance(token, str) or not token:
+        if not message.access_token:
             raise AblyError(40106, 401, "An AUTH message needs auth.accessToken.")
-        grant = await self._house.authenticate(token)
-        if (
-            grant.app != self.app
-            or (grant.client_id not in ("", "*", self.client_id)
-            and self.client_id not in ("", "*"))
+        grant = await self._house.authenticate(message.access_token)
+        if grant.app != self.app or (
+            grant.client_id not in ("", "*", self.client_id) and self.client_id not in ("", "*")
         ):
             raise AblyError(40102, 401, "The new credentials are for another client.")
         self.renew(grant)
@@ -369,13 +358,12 @@ class Connection:
         self.send(self._house.greeting(self))
         for channel, attachment in list(self.attachments.items()):
             name = attachment.address.channel
-            allows = {each: self.capability.allows(name, each) for each in ("publish", "subscribe", "presence")}
-            if not attaching.granted(attachment.modes, allows):
+            if not attaching.granted(attachment.modes, self.grant.capability, name):
                 self._house.detach(self, attachment)
                 del self.attachments[channel]
                 refused = AblyError(40160, 401, f"The new credentials allow nothing on the channel {name[:60]!r}.")
-                self.send({"action": protocol.ERROR, "channel": channel, "error": dict(refused.info())})
+                self.send({"action": ProtocolAction.ERROR, "channel": channel, "error": refused.info()})
 
 
 def _refused(error: Exception) -> Document:
-    return {"action": protocol.NACK, "error": dict(from_domain(error).info())}
+    return {"action": ProtocolAction.NACK, "error": from_domain(error).info()}

@@ -14,14 +14,15 @@ from datetime import datetime, timedelta
 import structlog
 
 from owncast_py.realtime.channels import Channels
-from owncast_py.realtime.keyring import Grant
 from owncast_py.realtime.members import Members
-from owncast_py.realtime.messages import EPOCH, Address, Delivery, Draft, Member, Message, PresenceChange, serial_at
+from owncast_py.realtime.messages import Address, Delivery, Draft, Member, Message, PresenceChange, serial_at
 from owncast_py.realtime.occupancy import Attachments, Mode
-from web.api.ably import protocol
+from owncast_py.realtime.revocations import Grant
 from web.api.ably.connection import Attachment, Connection
 from web.api.ably.errors import AblyError
 from web.api.ably.gate import Gate
+from web.api.ably.messages import MAX_SIZE, milliseconds
+from web.api.ably.protocol import MAX_FRAME, ProtocolAction
 from web.api.ably.publishing import Publishing
 from web.api.ably.rooms import Document, Rooms, Seat, pack
 from web.fanout import POLICY, Fanout, Group, Outlet
@@ -33,9 +34,6 @@ RESUMABLE = timedelta(minutes=10)
 IDLE_SECONDS = 15.0
 """The longest silence of a connection: with one longer than that, its client takes it for dead."""
 PING_SECONDS = 8.0
-MAX_MESSAGE = 64 * 1024
-MAX_FRAME = 512 * 1024
-"""Octets."""
 MAX_CONNECTIONS = 10_000
 MAX_LOST = 10_000
 """Connections that wait for their clients."""
@@ -140,7 +138,7 @@ class Realtime:
         if heartbeats:
             self._heartbeats[binary].add(outlet)
         greeting = self.greeting(connection)
-        connection.send(greeting | ({"error": dict(refused.info())} if refused is not None else {}))
+        connection.send(greeting | ({"error": refused.info()} if refused is not None else {}))
         self._hold(connection, grant)
         return connection
 
@@ -165,13 +163,13 @@ class Realtime:
         """CONNECTED, with what a client needs to know."""
         client = connection.client_id
         return {
-            "action": protocol.CONNECTED,
+            "action": ProtocolAction.CONNECTED,
             "connectionId": connection.id,
             "connectionKey": connection.key,
             "connectionDetails": {
                 "connectionKey": connection.key,
                 **({"clientId": client} if client else {}),
-                "maxMessageSize": MAX_MESSAGE,
+                "maxMessageSize": MAX_SIZE,
                 "maxFrameSize": MAX_FRAME,
                 "maxInboundRate": 1_000,
                 "connectionStateTtl": int(STATE_SECONDS * 1000),
@@ -201,7 +199,7 @@ class Realtime:
 
     def _cut(self, connection: Connection, reason: AblyError) -> None:
         """Ends a socket because of its credentials; with others the client may come back."""
-        connection.send({"action": protocol.DISCONNECTED, "error": dict(reason.info())})
+        connection.send({"action": ProtocolAction.DISCONNECTED, "error": reason.info()})
         if (outlet := connection.outlet) is not None:
             self.lose(connection, outlet)
             outlet.close(POLICY, reason.sentence)
@@ -251,7 +249,7 @@ class Realtime:
         """See `connection.House`."""
         position = self._channels.position
         if isinstance(rewind, timedelta):
-            return min(position, serial_at(_milliseconds(self._now() - rewind)))
+            return min(position, serial_at(milliseconds(self._now() - rewind)))
         assert isinstance(rewind, int)  # noqa: S101 - one of the two that `attaching` makes
         found = await self._channels.page(address, first="", last=position, forwards=False, limit=rewind + 1)
         if not found or rewind == 0:
@@ -272,7 +270,7 @@ class Realtime:
 
     def continues(self, serial: str) -> bool:
         """See `connection.House`."""
-        oldest = serial_at(_milliseconds(self._now() - RESUMABLE))
+        oldest = serial_at(milliseconds(self._now() - RESUMABLE))
         return len(serial) == len(oldest) and oldest <= serial
 
     def _watch_occupancy(self, connection: Connection, attachment: Attachment) -> None:
@@ -305,7 +303,7 @@ class Realtime:
                 if beats % BEATS_PER_HEARTBEAT == 0:
                     for binary, group in self._heartbeats.items():
                         if len(group):
-                            group.broadcast(pack({"action": protocol.HEARTBEAT}, binary=binary))
+                            group.broadcast(pack({"action": ProtocolAction.HEARTBEAT}, binary=binary))
             except Exception:
                 log.exception("channels missed a beat")
 
@@ -335,7 +333,7 @@ class Realtime:
             self._cut(connection, AblyError(40142, 401, "The token has expired."))
         elif expires - now <= REAUTH and connection.id not in self._asked:
             self._asked.add(connection.id)
-            connection.send({"action": protocol.AUTH})
+            connection.send({"action": ProtocolAction.AUTH})
 
     async def _tell_occupancy(self, address: Address) -> None:
         watched = self._watched.get(address)
@@ -345,7 +343,7 @@ class Realtime:
         document: Document = {"name": "[meta]occupancy", "data": {"metrics": metrics}}
         for connection, attachment in list(watched.attachments):
             if Mode.SUBSCRIBE in attachment.modes:
-                connection.send({"action": protocol.MESSAGE, "channel": attachment.shown, "messages": [document]})
+                connection.send({"action": ProtocolAction.MESSAGE, "channel": attachment.shown, "messages": [document]})
 
     async def metrics(self, address: Address) -> dict[str, int]:
         """An occupancy by the names of this dialect."""
@@ -358,7 +356,3 @@ class Realtime:
             "presenceMembers": len(await self._members.of(address)),
             "presenceSubscribers": found.presence_subscribers,
         }
-
-
-def _milliseconds(moment: datetime) -> int:
-    return (moment - EPOCH) // timedelta(milliseconds=1)

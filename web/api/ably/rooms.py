@@ -15,10 +15,10 @@ import msgpack  # type: ignore[import-untyped]
 import orjson
 
 from owncast_py.realtime.channels import Channels
-from owncast_py.realtime.messages import Address, Delivery, Message, Presence, PresenceChange
+from owncast_py.realtime.messages import Address, Delivery, Message, PresenceChange
 from owncast_py.realtime.occupancy import Mode
-from web.api.ably.messages import member_out, message_out
-from web.api.ably.protocol import MESSAGE, PRESENCE, PresenceAction
+from web.api.ably.messages import PresenceAction, member_view, message_view, milliseconds
+from web.api.ably.protocol import ProtocolAction
 from web.fanout import BINARY, TEXT, Fanout, Group, Outlet, frame
 
 MAX_IN_FRAME = 200
@@ -29,12 +29,6 @@ PAGE = 500
 """Messages that are read from the log at once."""
 
 Document = dict[str, object]
-
-ACTIONS = {
-    Presence.ENTER: PresenceAction.ENTER,
-    Presence.UPDATE: PresenceAction.UPDATE,
-    Presence.LEAVE: PresenceAction.LEAVE,
-}
 
 
 def pack(document: Document, *, binary: bool) -> bytes:
@@ -196,11 +190,11 @@ class _Messages:
     def __call__(self, binary: bool) -> Document:
         last = self.messages[-1]
         return {
-            "action": MESSAGE,
+            "action": ProtocolAction.MESSAGE.value,
             "channel": self.channel,
             "channelSerial": last.version,
-            "timestamp": int(last.at.timestamp() * 1000),
-            "messages": [message_out(message, binary=binary) for message in self.messages],
+            "timestamp": milliseconds(last.at),
+            "messages": [message_view(message, binary=binary) for message in self.messages],
         }
 
 
@@ -214,10 +208,10 @@ class _Presence:
     def __call__(self, binary: bool) -> Document:
         member = self.change.member
         return {
-            "action": PRESENCE,
+            "action": ProtocolAction.PRESENCE.value,
             "channel": self.channel,
-            "timestamp": int(member.at.timestamp() * 1000),
-            "presence": [member_out(member, ACTIONS[self.change.change], binary=binary)],
+            "timestamp": milliseconds(member.at),
+            "presence": [member_view(member, PresenceAction.of(self.change.change), binary=binary)],
         }
 
 

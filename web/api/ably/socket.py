@@ -12,12 +12,12 @@ from collections.abc import Callable
 from aiohttp import WSMsgType, web
 
 from owncast_py.chat.limits import TokenBuckets
-from web.api.ably import protocol
 from web.api.ably.connection import Connection
 from web.api.ably.errors import AblyError, from_domain
 from web.api.ably.formats import Format, FormatError, decode
 from web.api.ably.gate import Gate
-from web.api.ably.realtime import MAX_FRAME, Realtime
+from web.api.ably.protocol import MAX_FRAME, ProtocolAction, ProtocolMessage, parse
+from web.api.ably.realtime import Realtime
 from web.api.ably.rooms import pack
 from web.fanout import POLICY, Outlet
 
@@ -99,14 +99,14 @@ class Sockets:
         return False
 
 
-def _read(data: str | bytes) -> protocol.ProtocolMessage:
+def _read(data: str | bytes) -> ProtocolMessage:
     """Raises FormatError, AblyError."""
     if isinstance(data, str):
-        return protocol.parse(decode(data.encode("utf-8", "surrogatepass"), Format.JSON.value))
-    return protocol.parse(decode(data, Format.MSGPACK.value))
+        return parse(decode(data.encode("utf-8", "surrogatepass"), Format.JSON.value))
+    return parse(decode(data, Format.MSGPACK.value))
 
 
 def _farewell(outlet: Outlet, error: AblyError, *, binary: bool) -> None:
     """Says why, where the client looks for it: not by a status but by a message (RTN14, RTN15i)."""
-    outlet.send(pack({"action": protocol.ERROR, "error": dict(error.info())}, binary=binary))
+    outlet.send(pack({"action": ProtocolAction.ERROR, "error": error.info()}, binary=binary))
     outlet.close(POLICY, error.sentence)
