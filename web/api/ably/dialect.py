@@ -23,6 +23,7 @@ from web.api.ably.gate import Gate
 from web.api.ably.keys import KeysApi
 from web.api.ably.publishing import Publishing
 from web.api.ably.realtime import Realtime
+from web.api.ably.revising import Revising
 from web.api.ably.socket import Sockets
 from web.api.ably.time import TimeApi
 from web.middleware import FAILURES
@@ -53,6 +54,7 @@ class Ably:
         self._platform = platform
         self._gate = Gate(platform.keyring)
         self._publishing = Publishing(platform.channels, platform.chat)
+        self._revising = Revising(platform.channels)
         self.realtime = Realtime(
             *(platform.channels, platform.members, platform.occupancy, self._gate, self._publishing),
             *(platform.now, platform.monotonic),
@@ -64,8 +66,11 @@ class Ably:
         refusals, platform = Refusals(), self._platform
         parts = (
             TimeApi(platform.now),
-            ChannelsApi(platform.channels, platform.members, platform.occupancy, self._publishing, self._gate),
-            BatchApi(platform.channels, platform.members, platform.occupancy, self._publishing, self._gate),
+            ChannelsApi(
+                *(platform.channels, platform.members, platform.occupancy),
+                *(self._publishing, self._revising, self._gate),
+            ),
+            BatchApi(platform.members, self._publishing, self._gate),
             KeysApi(platform.keyring, self._gate),
         )
         for part in parts:
