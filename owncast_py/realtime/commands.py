@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 
 from owncast_py.config import Config
 from owncast_py.errors import StartError
+from owncast_py.realtime.capability import EVERYTHING
 from owncast_py.realtime.keyring import Keyring
 from owncast_py.realtime.keys import Key
 from owncast_py.realtime.messages import DEFAULT_APP
@@ -20,7 +21,7 @@ from owncast_py.storage.database import Database, address_of
 async def create_command(config: Config, name: str, capability: str | None, echo: Callable[[str], None]) -> None:
     """Makes a key of the server's own app and says it, alone. Raises KeyringError, CapabilityError, StorageError."""
     async with _keyring(config) as keyring:
-        made = await keyring.create_key(DEFAULT_APP, label=name, **{"capability": capability} if capability else {})
+        made = await keyring.create_key(DEFAULT_APP, label=name, capability=capability or EVERYTHING)
     echo(made.text)
 
 
