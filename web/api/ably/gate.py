@@ -23,7 +23,7 @@ from web.operations import Guard
 
 CLIENT_HEADER = "X-Ably-ClientId"
 
-_GRANT = "ably: grant"
+_GRANT: web.RequestKey[Grant] = web.RequestKey("grant", Grant)
 
 
 class Gate:
@@ -79,8 +79,7 @@ class Gate:
 
 def granted(request: web.Request) -> Grant:
     """What the caller of an operation with `Gate.guard` may do."""
-    grant: Grant = request[_GRANT]
-    return grant
+    return request[_GRANT]
 
 
 def demand(grant: Grant, operation: str, channel: str = "*") -> None:
