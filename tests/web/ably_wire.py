@@ -16,13 +16,14 @@ from house import Clock, House, house
 from yarl import URL
 
 from owncast_py.realtime.members import Members
+from owncast_py.realtime.messages import CHAT, STREAM
 from owncast_py.realtime.occupancy import Attachments
 from web.api.ably.batch import BatchApi
 from web.api.ably.channels import ChannelsApi
 from web.api.ably.errors import Refusals
 from web.api.ably.gate import Gate
 from web.api.ably.publishing import Publishing
-from web.api.ably.revising import Revising
+from web.api.ably.rules import ChatRule, nobody
 from web.api.ably.time import TimeApi
 from web.middleware import FAILURES, errors_and_preflight
 from web.operations import OPERATIONS, Operation, mount
@@ -113,7 +114,7 @@ class Rest:
 
     async def key_for(self, capability: object) -> str:
         """A key that may do that."""
-        return (await self.home.foundations.keyring.create_key(capability=capability)).text
+        return str((await self.home.foundations.keyring.create_key(capability=capability)).text)
 
 
 @asynccontextmanager
@@ -121,15 +122,16 @@ async def rest(directory: Path, clock: Clock | None = None) -> AsyncIterator[Res
     """The server with a client that may do anything; opened twice on one directory it is a restart."""
     async with house(directory, clock=clock) as home:
         channels, keyring = home.foundations.channels, home.foundations.keyring
-        members, attachments = Members(home.foundations.database, channels.broker), Attachments()
-        gate, publishing, refusals = Gate(keyring), Publishing(channels, home.chat), Refusals()
+        members, attachments = home.foundations.members, home.foundations.occupancy
+        publishing = Publishing(channels, {CHAT: ChatRule(home.chat), STREAM: nobody})
+        gate, refusals = Gate(keyring), Refusals()
         application = web.Application(middlewares=[errors_and_preflight], client_max_size=65_536)
         application[FAILURES] = {}
         operations: list[Operation] = []
         application[OPERATIONS] = operations
         parts = (
             TimeApi(home.clock.now),
-            ChannelsApi(channels, members, attachments, publishing, Revising(channels), gate),
+            ChannelsApi(channels, members, attachments, publishing, gate),
             BatchApi(members, publishing, gate),
         )
         for part in parts:
