@@ -28,7 +28,7 @@ async def create_command(config: Config, name: str, capability: str | None, echo
 async def list_command(config: Config, echo: Callable[[str], None]) -> None:
     """Says every key without its secret, a line for each. Raises StorageError."""
     async with _keyring(config) as keyring:
-        keys = keyring.keys()
+        keys = keyring.keys_of()
     for key in keys:
         echo(_line(key))
     if not keys:
@@ -38,7 +38,7 @@ async def list_command(config: Config, echo: Callable[[str], None]) -> None:
 async def revoke_command(config: Config, name: str, echo: Callable[[str], None]) -> None:
     """Revokes the key of that name; the whole key does as well. Raises KeyringError, StorageError."""
     async with _keyring(config) as keyring:
-        key = await keyring.revoke_key(name.partition(":")[0])
+        key = await keyring.revoke_key(name)
     echo(f"The key {key.name} is revoked, with all its tokens.")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -16,14 +17,13 @@ from house import Clock, House, house
 from yarl import URL
 
 from owncast_py.realtime.members import Members
-from owncast_py.realtime.messages import CHAT, STREAM
 from owncast_py.realtime.occupancy import Attachments
 from web.api.ably.batch import BatchApi
 from web.api.ably.channels import ChannelsApi
 from web.api.ably.errors import Refusals
 from web.api.ably.gate import Gate
 from web.api.ably.publishing import Publishing
-from web.api.ably.rules import ChatRule, nobody
+from web.api.ably.revising import Revising
 from web.api.ably.time import TimeApi
 from web.middleware import FAILURES, errors_and_preflight
 from web.operations import OPERATIONS, Operation, mount
@@ -93,7 +93,8 @@ class Rest:
             raw = msgpack.packb(body) if media == MSGPACK else orjson.dumps(body)
         if body is not None:
             given.setdefault("Content-Type", media)
-        async with self.session.request(method, URL(self.url + path, encoded=True), data=raw, headers=given) as found:
+        sent = io.BytesIO(raw) if isinstance(raw, bytes) else None
+        async with self.session.request(method, URL(self.url + path, encoded=True), data=sent, headers=given) as found:
             content = await found.read()
             read = {JSON: orjson.loads, MSGPACK: msgpack.unpackb}.get(found.headers.get("Content-Type", ""))
             return Answer(found.status, dict(found.headers), read(content) if read else content)
@@ -123,7 +124,7 @@ async def rest(directory: Path, clock: Clock | None = None) -> AsyncIterator[Res
     async with house(directory, clock=clock) as home:
         channels, keyring = home.foundations.channels, home.foundations.keyring
         members, attachments = home.foundations.members, home.foundations.occupancy
-        publishing = Publishing(channels, {CHAT: ChatRule(home.chat), STREAM: nobody})
+        publishing, revising = Publishing(channels, home.chat), Revising(channels)
         gate, refusals = Gate(keyring), Refusals()
         application = web.Application(middlewares=[errors_and_preflight], client_max_size=65_536)
         application[FAILURES] = {}
@@ -131,7 +132,7 @@ async def rest(directory: Path, clock: Clock | None = None) -> AsyncIterator[Res
         application[OPERATIONS] = operations
         parts = (
             TimeApi(home.clock.now),
-            ChannelsApi(channels, members, attachments, publishing, gate),
+            ChannelsApi(channels, members, attachments, publishing, revising, gate),
             BatchApi(members, publishing, gate),
         )
         for part in parts:

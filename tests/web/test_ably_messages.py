@@ -28,7 +28,7 @@ from web.api.ably.messages import (
 )
 from web.api.ably.names import MAX_CHANNEL, ChannelName, parse_channel
 from web.api.ably.protocol import MAX_SERIAL, Flag, ProtocolAction, ProtocolMessage, flags_of, modes_of, parse, render
-from web.api.ably.publishing import is_revision, parse_revision
+from web.api.ably.revising import is_revision, parse_revision
 
 AT = datetime(2026, 3, 4, 5, 6, 7, 250_000, tzinfo=UTC)
 MESSAGE = Message(

@@ -16,11 +16,11 @@ from typing_extensions import TypedDict
 from owncast_py.errors import StorageError
 from owncast_py.realtime.members import Members
 from owncast_py.realtime.revocations import Grant
-from web.api.ably.channels import PUBLISHED, Present, Published, is_binary, present, published
+from web.api.ably.channels import PUBLISHED, Published, is_binary, present, publish
 from web.api.ably.errors import ENVELOPE, AblyError, ErrorInfo, from_domain
 from web.api.ably.formats import CODEC, MAX_BODY
 from web.api.ably.gate import Gate, granted
-from web.api.ably.messages import PresenceView, fields
+from web.api.ably.messages import PresenceAction, PresenceView, fields, member_view
 from web.api.ably.names import MAX_CHANNEL, parse_channel
 from web.api.ably.paging import MAX_LIMIT
 from web.api.ably.publishing import Publishing
@@ -124,20 +124,18 @@ class BatchApi:
     async def _into(self, grant: Grant, name: object, messages: object) -> Published | Failed:
         try:
             channel = parse_channel(name).channel
-            return published(channel, await self._publishing.publish(grant, channel, messages))
+            return await publish(self._publishing, grant, channel, messages)
         except (AblyError, StorageError) as error:
             return {"channel": str(name)[:MAX_CHANNEL], "error": from_domain(error).info()}
 
     async def _of(self, grant: Grant, name: str, *, binary: bool) -> Presence | Failed:
         try:
             channel = parse_channel(name).channel
-            views, _ = await present(self._members, grant, channel, ALL, binary=binary)
+            found = await present(self._members, grant, channel)
         except AblyError as error:
             return {"channel": name[:MAX_CHANNEL], "error": error.info()}
+        views = [member_view(member, PresenceAction.PRESENT, binary=binary) for _, member in found[:MAX_LIMIT]]
         return {"channel": channel, "presence": views}
-
-
-ALL = Present.model_validate({"limit": MAX_LIMIT})
 
 
 def _spec(value: object) -> tuple[list[object], object]:

@@ -138,7 +138,7 @@ class Connection:
         """Its members leave, and it is attached to nothing any more."""
         self.lose_socket()
         for (address, _), member in list(self.members.items()):
-            await self._leave(address, member)
+            await self._leave(address, _left(member))
 
     async def take(self, message: ProtocolMessage) -> bool:
         """Does what a client asks. Returns whether the connection goes on.
@@ -226,7 +226,7 @@ class Connection:
             self._house.detach(self, attachment)
             for (address, _), member in list(self.members.items()):
                 if address == attachment.address:
-                    await self._leave(address, member)
+                    await self._leave(address, _left(member))
         self.send({"action": ProtocolAction.DETACHED, "channel": message.channel})
 
     def _attached(self, message: ProtocolMessage) -> Attachment:
@@ -364,6 +364,11 @@ class Connection:
                 del self.attachments[channel]
                 refused = AblyError(40160, 401, f"The new credentials allow nothing on the channel {name[:60]!r}.")
                 self.send({"action": ProtocolAction.ERROR, "channel": channel, "error": refused.info()})
+
+
+def _left(member: Member) -> Member:
+    """Somebody who left without saying so: such a change has an id of no connection, and its time counts (RTP2b1)."""
+    return member._replace(id=f"left-{secrets.token_hex(8)}:0:0")
 
 
 def _refused(error: Exception) -> Document:

@@ -12,14 +12,14 @@ from aiohttp import web
 
 from owncast_py.chat.chat import Chat
 from owncast_py.foundations import Foundations
-from owncast_py.realtime.messages import CHAT, STREAM
 from web.api.ably.batch import BatchApi
 from web.api.ably.channels import ChannelsApi
 from web.api.ably.errors import Refusals
 from web.api.ably.gate import Gate
+from web.api.ably.keys import KeysApi
 from web.api.ably.publishing import Publishing
 from web.api.ably.realtime import Realtime
-from web.api.ably.rules import ChatRule, nobody
+from web.api.ably.revising import Revising
 from web.api.ably.socket import Sockets
 from web.api.ably.time import TimeApi
 from web.middleware import FAILURES
@@ -39,10 +39,11 @@ class Ably:
         self._foundations = foundations
         self._now = now
         self._gate = Gate(foundations.keyring)
-        self._publishing = Publishing(foundations.channels, {CHAT: ChatRule(chat), STREAM: nobody})
+        self._publishing = Publishing(foundations.channels, chat)
+        self._revising = Revising(foundations.channels)
         self.realtime = Realtime(
-            *(foundations.channels, foundations.members, foundations.occupancy, self._gate, self._publishing),
-            *(now, monotonic),
+            *(foundations.channels, foundations.members, foundations.occupancy, self._gate),
+            *(self._publishing, self._revising, now, monotonic),
         )
         self.sockets = Sockets(self.realtime, self._gate, monotonic)
 
@@ -51,8 +52,12 @@ class Ably:
         refusals, services = Refusals(), self._foundations
         parts = (
             TimeApi(self._now),
-            ChannelsApi(services.channels, services.members, services.occupancy, self._publishing, self._gate),
+            ChannelsApi(
+                *(services.channels, services.members, services.occupancy),
+                *(self._publishing, self._revising, self._gate),
+            ),
             BatchApi(services.members, self._publishing, self._gate),
+            KeysApi(services.keyring, self._gate),
         )
         for part in parts:
             mount(application, part.operations(refusals.wrapper))

@@ -21,9 +21,10 @@ from owncast_py.realtime.revocations import Grant
 from web.api.ably.connection import Attachment, Connection, Serials
 from web.api.ably.errors import AblyError
 from web.api.ably.gate import Gate
-from web.api.ably.messages import MAX_SIZE, milliseconds
+from web.api.ably.messages import MAX_SIZE, drafts, milliseconds
 from web.api.ably.protocol import MAX_FRAME, ProtocolAction, ProtocolMessage
-from web.api.ably.publishing import Publishing, is_revision, parse_revision
+from web.api.ably.publishing import Publishing
+from web.api.ably.revising import Revising, is_revision, parse_revision
 from web.api.ably.rooms import Document, Rooms, Seat, pack
 from web.fanout import POLICY, Fanout, Group, Outlet
 
@@ -65,6 +66,7 @@ class Realtime:
         occupancy: Attachments,
         gate: Gate,
         publishing: Publishing,
+        revising: Revising,
         now: Callable[[], datetime],
         monotonic: Callable[[], float],
     ) -> None:
@@ -75,6 +77,7 @@ class Realtime:
         self._occupancy = occupancy
         self._gate = gate
         self._publishing = publishing
+        self._revising = revising
         self._now = now
         self._monotonic = monotonic
         self._rooms = Rooms(self.fanout, channels)
@@ -214,15 +217,16 @@ class Realtime:
         """See `connection.House`."""
         serials: Serials = asyncio.get_running_loop().create_future()
         grant = replace(connection.grant, client_id=connection.client_id)
-        items = list(message.messages or [])
+        items = message.messages or ()
         if items and all(is_revision(item) for item in items):
             revised = [
-                await self._publishing.revise(grant, channel, parse_revision(item, grant.client_id)) for item in items
+                await self._revising.revise(grant, channel, parse_revision(item, grant.client_id)) for item in items
             ]
             serials.set_result([each.version for each in revised])
             return serials
         base_id = f"{connection.id}:{message.msg_serial or 0}"
-        published = await self._publishing.submit(grant, channel, items, connection_id=connection.id, base_id=base_id)
+        found = drafts(list(items), grant.client_id, connection_id=connection.id, base_id=base_id)
+        published = await self._publishing.publish(grant, Address(grant.app, channel), found)
         published.add_done_callback(lambda done: _pass_on(done, serials))
         return serials
 
