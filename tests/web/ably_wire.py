@@ -68,6 +68,7 @@ class Rest:
     attachments: Attachments
     session: aiohttp.ClientSession
     url: str
+    operations: list[Operation]
     key: str = ""
     media: str = JSON
 
@@ -141,6 +142,6 @@ async def rest(directory: Path, clock: Clock | None = None) -> AsyncIterator[Res
             application[FAILURES][root] = refusals.before
         async with TestServer(application) as server, aiohttp.ClientSession() as session:
             url = str(server.make_url("")).rstrip("/")
-            client = Rest(home, members, attachments, session, url)
+            client = Rest(home, members, attachments, session, url, operations)
             client.key = await client.key_for({"[*]*": ["*"]})
             yield client

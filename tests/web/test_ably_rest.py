@@ -142,7 +142,7 @@ async def test_only_the_address_of_a_channel_itself_may_have_bare_slashes(client
 
 
 async def test_names_that_no_channel_has(client: Rest) -> None:
-    for path in ("%3Aa", "%5Bfoo%5Da", "%5Bmeta%5D", "a%00", "%FF", "n" * 201):
+    for path in ("%3Aa", "%5Bfoo%5Da", "%5Bmeta%5D", "a%00", "a%0Ab", "%FF", "n" * 201):
         assert (await client.ask("POST", f"/channels/{path}/messages", {"data": "x"})).error == (400, 40010), path
         assert (await client.ask("GET", f"/channels/{path}")).error == (400, 40010), path
 
