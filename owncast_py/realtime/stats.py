@@ -119,6 +119,9 @@ class Stats:
         """Looks at what is there now, and ends the minute if that is over."""
         self._turn()
         for app, gauges in self._gauges().items():
+            if app not in self._counts and not any(gauges.values()):
+                # A server that stands idle writes nothing.
+                continue
             counts = self._counts[app]
             for name in GAUGES:
                 value = float(gauges.get(name, 0))
@@ -221,10 +224,10 @@ class Stats:
             return
         self._pruned_at = now
         for unit, kept in KEPT.items():
-            before = now - kept
-            await self._database.write(
-                lambda connection, unit=unit, before=before: repository.prune(connection, unit.value, before)  # type: ignore[misc]
-            )
+            await self._forget_before(unit, now - kept)
+
+    async def _forget_before(self, unit: Unit, moment: datetime) -> None:
+        await self._database.write(lambda connection: repository.prune(connection, unit.value, moment))
 
 
 def _numbers() -> defaultdict[str, float]:
