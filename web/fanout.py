@@ -16,6 +16,7 @@ from __future__ import annotations
 import asyncio
 import struct
 import time
+from collections.abc import Callable
 
 import structlog
 
@@ -96,22 +97,78 @@ class Outlet:
         self._transport.abort()
 
 
-class Fanout:
-    """All sockets that hear the same."""
+class Group:
+    """Sockets that hear the same."""
 
-    def __init__(self, max_buffer: int = MAX_BUFFER) -> None:
-        self._max_buffer = max_buffer
+    def __init__(self, fanout: Fanout | None = None) -> None:
+        """Without a `fanout` it is one itself. Others come from `Fanout.group`."""
+        self._fanout = fanout
         self._outlets: dict[Outlet, None] = {}
         self._queue: list[bytes] = []
         self._new: dict[Outlet, int] = {}
         """Those who came while something was queued already, with how much of it is not for them."""
+
+    def __len__(self) -> int:
+        return len(self._outlets)
+
+    def add(self, outlet: Outlet) -> None:
+        """From now on the socket hears every broadcast."""
+        self._outlets[outlet] = None
+        if self._queue:
+            self._new[outlet] = len(self._queue)
+
+    def remove(self, outlet: Outlet) -> None:
+        """The socket hears nothing more, also not of what is queued."""
+        self._outlets.pop(outlet, None)
+        self._new.pop(outlet, None)
+
+    def broadcast(self, whole_frame: bytes) -> None:
+        """Sends a frame to every socket, after all that were broadcast before it."""
+        self._queue.append(whole_frame)
+        if self._fanout is not None:
+            self._fanout.due(self)
+
+    async def flush(self, max_buffer: int, drop: Callable[[Outlet], None]) -> float:
+        """Writes what is queued to everybody. Returns the seconds that it took, without those of others on the loop."""
+        queue, self._queue = self._queue, []
+        new, self._new = self._new, {}
+        joined = b"".join(queue)
+        outlets = list(self._outlets)
+        took = 0.0
+        for start in range(0, len(outlets), SLICE):
+            if start:
+                await asyncio.sleep(0)
+            began = time.perf_counter()  # uvloop's own clock stands still during a callback
+            for outlet in outlets[start : start + SLICE]:
+                outlet.send(b"".join(queue[new[outlet] :]) if outlet in new else joined)
+                if not outlet.closing and outlet.waiting > max_buffer:
+                    drop(outlet)
+            took += time.perf_counter() - began
+        return took
+
+
+class Fanout(Group):
+    """All sockets of a kind, and the tasks that write to them. As a group, it is the one that has everybody."""
+
+    def __init__(self, max_buffer: int = MAX_BUFFER) -> None:
+        super().__init__()
+        self._fanout = self
+        self._max_buffer = max_buffer
+        self._due: dict[Group, None] = {}
+        """Groups with something queued, in the order in which they got it."""
         self._wake = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self.dropped = 0
         """Sockets that were closed because they read too slowly."""
 
-    def __len__(self) -> int:
-        return len(self._outlets)
+    def group(self) -> Group:
+        """Some of the sockets, that hear something of their own. Whoever joins a group has been added here before."""
+        return Group(self)
+
+    def due(self, group: Group) -> None:
+        """A group has something queued."""
+        self._due[group] = None
+        self._wake.set()
 
     async def start(self) -> None:
         """Begins to send."""
@@ -125,55 +182,27 @@ class Fanout:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        if self._queue:
-            await self._flush()
+        await self._flush_due()
         for outlet in list(self._outlets):
             outlet.close(GOING_AWAY, "The server is stopping.")
 
-    def add(self, outlet: Outlet) -> None:
-        """From now on the socket hears every broadcast."""
-        self._outlets[outlet] = None
-        if self._queue:
-            self._new[outlet] = len(self._queue)
-
     def remove(self, outlet: Outlet) -> None:
-        """The socket hears nothing more."""
-        self._outlets.pop(outlet, None)
-        self._new.pop(outlet, None)
+        """The socket hears nothing more, whatever groups it is in."""
+        super().remove(outlet)
         outlet.closing = True
-
-    def broadcast(self, whole_frame: bytes) -> None:
-        """Sends a frame to every socket, after all that were broadcast before it."""
-        self._queue.append(whole_frame)
-        self._wake.set()
 
     async def _flush_forever(self) -> None:
         while True:
             await self._wake.wait()
             self._wake.clear()
-            while self._queue:
-                rest = min(MAX_REST, REST_FACTOR * await self._flush())
+            while self._due:
+                rest = min(MAX_REST, REST_FACTOR * await self._flush_due())
                 if rest > 0.001:
                     await asyncio.sleep(rest)
 
-    async def _flush(self) -> float:
-        """Writes what is queued to everybody. Returns the seconds that it took, without those of others on the loop."""
-        queue, self._queue = self._queue, []
-        new, self._new = self._new, {}
-        joined = b"".join(queue)
-        outlets = list(self._outlets)
-        limit = self._max_buffer
-        took = 0.0
-        for start in range(0, len(outlets), SLICE):
-            if start:
-                await asyncio.sleep(0)
-            began = time.perf_counter()  # uvloop's own clock stands still during a callback
-            for outlet in outlets[start : start + SLICE]:
-                outlet.send(b"".join(queue[new[outlet] :]) if outlet in new else joined)
-                if not outlet.closing and outlet.waiting > limit:
-                    self._drop(outlet)
-            took += time.perf_counter() - began
-        return took
+    async def _flush_due(self) -> float:
+        due, self._due = self._due, {}
+        return sum([await group.flush(self._max_buffer, self._drop) for group in due])
 
     def _drop(self, outlet: Outlet) -> None:
         self.dropped += 1

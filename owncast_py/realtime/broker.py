@@ -48,6 +48,9 @@ class Broker(Protocol):
     async def members(self, address: Address) -> Collection[Member]:
         """Who is present."""
 
+    async def member(self, address: Address, connection_id: str, client_id: str) -> Member | None:
+        """One of them."""
+
 
 class MemoryBroker:
     """A broker for one process."""
@@ -105,4 +108,8 @@ class MemoryBroker:
 
     async def members(self, address: Address) -> Collection[Member]:
         """Everybody in the channel."""
-        return self._members[address].values() if address in self._members else ()
+        return tuple(self._members[address].values()) if address in self._members else ()
+
+    async def member(self, address: Address, connection_id: str, client_id: str) -> Member | None:
+        """One of them."""
+        return self._members[address].get((connection_id, client_id)) if address in self._members else None

@@ -25,6 +25,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from owncast_py.errors import StorageError
 from owncast_py.realtime.broker import Broker
 from owncast_py.realtime.messages import EPOCH, Action, Address, Draft, Message, serial_at
+from owncast_py.realtime.published import Published
 from owncast_py.storage import channel_messages as repository
 from owncast_py.storage.database import Database
 
@@ -60,6 +61,15 @@ class _Pending:
     done: asyncio.Future[list[Message]]
 
 
+@dataclass(slots=True)
+class _Ordered:
+    entry: _Pending
+    answer: list[Message]
+    """What its publisher gets: one for each draft."""
+    fresh: list[Message]
+    """Of these, what nobody has published before."""
+
+
 class Recorder(Protocol):
     """Who keeps something else of messages, in the transaction that keeps them."""
 
@@ -89,11 +99,20 @@ class Channels:
         self._closing = False
         self._recent: OrderedDict[Address, _Recent] = OrderedDict()
         self._loading = asyncio.Lock()
+        self._published = Published(database)
+        self._position = ""
+
+    @property
+    def position(self) -> str:
+        """A version that everything delivered until now is not greater than, and everything later is."""
+        return self._position
 
     async def start(self) -> None:
         """Goes on with the order where it stood."""
         async with self._database.reading() as connection:
             last = await repository.last_version(connection)
+        self._position = last or serial_at(0)
+        self._published.start(last)
         await self.broker.start(last)
         self._task = asyncio.create_task(self._flushing(), name="channels: flush")
 
@@ -174,6 +193,35 @@ class Channels:
                 connection, address, limit=limit, before=before, client_id=client_id, text=folded, removed=removed
             )
 
+    async def page(
+        self,
+        address: Address,
+        *,
+        first: str,
+        last: str,
+        forwards: bool,
+        limit: int,
+        after: str | None = None,
+    ) -> list[Message]:
+        """A page of messages in their latest version, with serials from `first` to `last`, both included.
+
+        They come oldest first if `forwards`, and those beyond the serial `after`, in that direction, where it is given.
+        """
+        async with self._database.reading() as connection:
+            return await repository.between(
+                connection, address, first=first, last=last, forwards=forwards, limit=limit, after=after
+            )
+
+    async def log(self, address: Address, after: str, limit: int) -> list[Message]:
+        """Every version of any message that is greater than `after`, in order."""
+        async with self._database.reading() as connection:
+            return await repository.log(connection, address, after, limit)
+
+    async def versions(self, address: Address, serial: str) -> list[Message]:
+        """Every version of one message, oldest first."""
+        async with self._database.reading() as connection:
+            return await repository.versions(connection, address, serial)
+
     async def prune(self, address: Address, before: datetime) -> int:
         """Deletes messages that began before that time. Returns how many versions that were."""
         serial = serial_at(int((before - EPOCH).total_seconds() * 1000))
@@ -251,54 +299,76 @@ class Channels:
         pending, self._pending = self._pending, []
         self._waiting = 0
         try:
-            ordered = [(entry, await self._order(entry)) for entry in pending]
+            ordered = await self._order(pending)
         except Exception as error:
             for entry in pending:
                 _refuse(entry, error)
             return
         try:
-            await self._keep([message for _, messages in ordered for message in messages])
+            await self._keep([message for each in ordered for message in each.fresh])
         except Exception:
             ordered = await self._keep_one_by_one(ordered)
         # Neighbours that go to one channel are delivered as one.
         together: list[Message] = []
-        for entry, messages in ordered:
-            if together and together[0].address != entry.address:
-                await self.broker.deliver(together[0].address, together)
+        for each in ordered:
+            if together and each.fresh and together[0].address != each.entry.address:
+                await self._deliver(together)
                 together = []
-            together += messages
-            if (recent := self._recent.get(entry.address)) is not None:
-                for message in messages:
+            together += each.fresh
+            self._published.add(each.fresh)
+            if (recent := self._recent.get(each.entry.address)) is not None:
+                for message in each.fresh:
                     if not message.transient:
                         recent.note(message)
         if together:
-            await self.broker.deliver(together[0].address, together)
-        for entry, messages in ordered:
-            if not entry.done.done():
-                entry.done.set_result(messages)
+            await self._deliver(together)
+        for each in ordered:
+            if not each.entry.done.done():
+                each.entry.done.set_result(each.answer)
 
-    async def _keep_one_by_one(
-        self, ordered: list[tuple[_Pending, list[Message]]]
-    ) -> list[tuple[_Pending, list[Message]]]:
+    async def _deliver(self, messages: list[Message]) -> None:
+        # Before it is delivered: whoever begins to listen while that is done asks the log for what is not greater.
+        self._position = messages[-1].version
+        await self.broker.deliver(messages[0].address, messages)
+
+    async def _keep_one_by_one(self, ordered: list[_Ordered]) -> list[_Ordered]:
         """What can be kept of a group that could not be kept as a whole."""
         kept = []
-        for entry, messages in ordered:
+        for each in ordered:
             try:
-                await self._keep(messages)
+                await self._keep(each.fresh)
             except Exception as error:
-                _refuse(entry, error)
+                _refuse(each.entry, error)
             else:
-                kept.append((entry, messages))
+                kept.append(each)
         return kept
 
-    async def _order(self, entry: _Pending) -> list[Message]:
-        places = await self.broker.order(entry.address, len(entry.drafts))
-        return [
-            replace(draft, version=serial, at=at)
-            if isinstance(draft, Message)
-            else _message(entry.address, draft, serial, at)
-            for draft, (serial, at) in zip(entry.drafts, places, strict=True)
-        ]
+    async def _order(self, pending: Sequence[_Pending]) -> list[_Ordered]:
+        """Gives each draft its place; one that was published before has one already."""
+        named = (
+            entry.address for entry in pending if any(isinstance(each, Draft) and each.id for each in entry.drafts)
+        )
+        await self._published.recall(named)
+        ordered = []
+        together: dict[tuple[Address, str], Message] = {}
+        for entry in pending:
+            answer, fresh = list[Message](), list[Message]()
+            places = iter(await self.broker.order(entry.address, len(entry.drafts)))
+            for draft, (serial, at) in zip(entry.drafts, places, strict=True):
+                if isinstance(draft, Message):
+                    fresh.append(replace(draft, version=serial, at=at))
+                    answer.append(fresh[-1])
+                    continue
+                key = (entry.address, draft.id)
+                message = (self._published.find(*key) or together.get(key)) if draft.id else None
+                if message is None:
+                    message = _message(entry.address, draft, serial, at)
+                    fresh.append(message)
+                    if draft.id:
+                        together[key] = message
+                answer.append(message)
+            ordered.append(_Ordered(entry, answer, fresh))
+        return ordered
 
     async def _keep(self, messages: list[Message]) -> None:
         kept = [message for message in messages if not message.transient]

@@ -80,6 +80,8 @@ class Message:
     extras: bytes = b""
     text: str | None = None
     transient: bool = False
+    operation: bytes = b""
+    """Who made a later version, and why, as a JSON object; nothing of the first."""
 
     @property
     def visible(self) -> bool:

@@ -75,6 +75,62 @@ async def page(
     return [_message(row) for row in await connection.execute(query)]
 
 
+async def between(
+    connection: AsyncConnection,
+    address: Address,
+    *,
+    first: str,
+    last: str,
+    forwards: bool,
+    limit: int,
+    after: str | None = None,
+) -> list[Message]:
+    """Messages in their latest version, with serials from `first` to `last` and beyond `after` in that direction."""
+    serial = channel_messages.c.serial
+    query = select(channel_messages).where(
+        channel_messages.c.app == address.app,
+        channel_messages.c.channel == address.channel,
+        channel_messages.c.latest,
+        serial.between(first, last),
+    )
+    if after is not None:
+        query = query.where(serial > after if forwards else serial < after)
+    query = query.order_by(serial.asc() if forwards else serial.desc()).limit(limit)
+    return [_message(row) for row in await connection.execute(query)]
+
+
+async def log(connection: AsyncConnection, address: Address, after: str, limit: int) -> list[Message]:
+    """Versions greater than `after`, in order."""
+    query = (
+        select(channel_messages)
+        .where(
+            channel_messages.c.app == address.app,
+            channel_messages.c.channel == address.channel,
+            channel_messages.c.version > after,
+        )
+        .order_by(channel_messages.c.version)
+        .limit(limit)
+    )
+    return [_message(row) for row in await connection.execute(query)]
+
+
+async def named_since(connection: AsyncConnection, address: Address, since: str, limit: int) -> list[Message]:
+    """The newest messages since that serial whose id their publishers gave, oldest first."""
+    query = (
+        select(channel_messages)
+        .where(
+            channel_messages.c.app == address.app,
+            channel_messages.c.channel == address.channel,
+            channel_messages.c.serial >= since,
+            channel_messages.c.version == channel_messages.c.serial,
+            channel_messages.c.id != channel_messages.c.serial,
+        )
+        .order_by(channel_messages.c.serial.desc())
+        .limit(limit)
+    )
+    return [_message(row) for row in await connection.execute(query)][::-1]
+
+
 async def by_serials(connection: AsyncConnection, address: Address, serials: Sequence[str]) -> list[Message]:
     """The latest versions of those messages that exist, in their order."""
     query = (
@@ -151,6 +207,7 @@ def _values(message: Message, latest: bool) -> dict[str, object]:
         "client_id": message.client_id,
         "connection_id": message.connection_id,
         "extras": message.extras,
+        "operation": message.operation,
         "text": message.text,
         "at": message.at,
     }
@@ -170,5 +227,6 @@ def _message(row: Row[tuple[object, ...]]) -> Message:
         at=row.at,
         connection_id=row.connection_id,
         extras=bytes(row.extras),
+        operation=bytes(row.operation),
         text=row.text,
     )

@@ -148,6 +148,7 @@ channel_messages = Table(
     Column("client_id", Line(200), nullable=False),
     Column("connection_id", Line(64), nullable=False, server_default=""),
     Column("extras", LargeBinary, nullable=False, server_default=""),
+    Column("operation", LargeBinary, nullable=False, server_default=""),
     Column("text", Prose),
     Column("at", Moment, nullable=False),
     Index("channel_messages_by_serial", "app", "channel", "serial"),

@@ -16,10 +16,11 @@ from aiohttp import web
 from typing_extensions import TypedDict
 
 from owncast_py.errors import StorageError
+from owncast_py.realtime.errors import AccessError, RealtimeError, Reason
 from web.api.ably.formats import SERVER_ID, Format, FormatError, answer, encode
 from web.body import InputRefused
 from web.middleware import SENTENCES, TOLD_HEADERS
-from web.operations import Handler, Wrapper
+from web.operations import Envelope, Handler, Wrapper
 
 HELP = "https://help.ably.io/error/"
 """Where each code has a page of its own."""
@@ -117,6 +118,31 @@ BY_STATUS: Mapping[int, tuple[int, int]] = {
 }
 """The code and the status for what was refused in HTTP's own terms."""
 
+BY_REASON: Mapping[Reason, tuple[int, int]] = {
+    Reason.MALFORMED_KEY: (40005, 400),
+    Reason.UNKNOWN_APP: (40400, 404),
+    Reason.UNKNOWN_KEY: (40101, 401),
+    Reason.WRONG_SECRET: (40101, 401),
+    Reason.KEY_REVOKED: (40131, 401),
+    Reason.OTHER_KEY: (40102, 401),
+    Reason.BAD_REQUEST: (40000, 400),
+    Reason.BAD_TTL: (40003, 400),
+    Reason.BAD_CLIENT_ID: (40012, 400),
+    Reason.BAD_TIMESTAMP: (40104, 401),
+    Reason.BAD_NONCE: (40105, 401),
+    Reason.BAD_MAC: (40101, 401),
+    Reason.NO_CAPABILITY: (40160, 401),
+    Reason.TOKEN_MALFORMED: (40145, 401),
+    Reason.TOKEN_UNRECOGNISED: (40143, 401),
+    Reason.TOKEN_EXPIRED: (40142, 401),
+    Reason.TOKEN_REVOKED: (40141, 401),
+    Reason.BAD_JWT: (40144, 401),
+    Reason.NEEDS_KEY: (40162, 401),
+    Reason.NOT_REVOCABLE: (40163, 401),
+    Reason.TOO_MANY: (42910, 429),
+}
+"""The code and the status for each reason not to let somebody in."""
+
 log = structlog.get_logger(__name__)
 
 
@@ -135,6 +161,22 @@ class ErrorDocument(TypedDict):
     """A refusal."""
 
     error: ErrorInfo
+
+
+MEANINGS: Mapping[int, str] = {
+    400: "The body, a parameter or a name cannot be taken.",
+    401: "The credentials are missing, not known, or not enough.",
+    403: "Whoever asks may not do this.",
+    404: "There is nothing there.",
+    413: "The body is too large.",
+    422: "What is asked for cannot be done.",
+    429: "Too much was asked for at once.",
+    500: "The server made a mistake.",
+    503: "The server cannot do this now.",
+}
+ENVELOPE = Envelope(
+    (Format.JSON.value, Format.MSGPACK.value, Format.HTML.value), ErrorDocument, MEANINGS, (400, 401, 429, 500, 503)
+)
 
 
 class AblyError(Exception):
@@ -174,6 +216,10 @@ def from_domain(error: Exception) -> AblyError:
         return AblyError(40000, 400, str(error))
     if isinstance(error, StorageError):
         return AblyError(50004, 503, str(error))
+    if isinstance(error, AccessError):
+        return AblyError(*BY_REASON[error.reason], str(error))
+    if isinstance(error, RealtimeError):
+        return AblyError(40000, 400, str(error))
     if isinstance(error, InputRefused):
         more = [fault.sentence for fault in error.faults[1:]]
         return AblyError(40000, 400, error.faults[0].sentence, details={"more": more} if more else None)

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from enum import Enum
 from html import escape
 from math import isfinite
+from typing import Generic, TypeVar
 from urllib.parse import parse_qsl
 
 import msgpack  # type: ignore[import-untyped]
@@ -33,6 +34,8 @@ SERVER_ID = "owncast"
 _CALLBACK = re.compile(r"[A-Za-z_$][\w$]{0,63}(\.[A-Za-z_$][\w$]{0,63}){0,4}", re.ASCII)
 _SHOWN = 40
 
+T = TypeVar("T")
+
 
 class Format(Enum):
     """How an answer is written; the value is its media type."""
@@ -41,6 +44,10 @@ class Format(Enum):
     MSGPACK = "application/x-msgpack"
     HTML = "text/html"
     JSONP = "application/javascript"
+
+
+class Answer(web.Response, Generic[T]):
+    """A document of the type T, written in the format that was asked for."""
 
 
 class FormatError(ValueError):
@@ -117,24 +124,22 @@ def decode(body: bytes, content_type: str = "") -> object:
     return _plain(document, 0)
 
 
-def answer(
-    request: web.Request, value: object, status: int = 200, headers: Mapping[str, str] | None = None
-) -> web.Response:
+def answer(request: web.Request, value: T, status: int = 200, headers: Mapping[str, str] | None = None) -> Answer[T]:
     """The value as an answer in the format that the request asks for. None is an answer without a body.
 
     Raises FormatError when that format cannot be had.
     """
     common = {"Cache-Control": "no-store", "X-Ably-ServerId": SERVER_ID, **(headers or {})}
     if value is None:
-        return web.Response(status=204, headers=common)
+        return Answer(status=204, headers=common)
     format = wanted(request)
     body = encode(format, value, request.query.get("callback", ""))
     if format is Format.HTML:
         common["Content-Security-Policy"] = "default-src 'none'"
-        return web.Response(status=status, body=body, content_type=format.value, charset="utf-8", headers=common)
+        return Answer(status=status, body=body, content_type=format.value, charset="utf-8", headers=common)
     # A browser runs no script that came with another status; the document says the status of a refusal.
     shown = 200 if format is Format.JSONP else status
-    return web.Response(status=shown, body=body, content_type=format.value, headers=common)
+    return Answer(status=shown, body=body, content_type=format.value, headers=common)
 
 
 async def read_value(request: web.Request) -> object:

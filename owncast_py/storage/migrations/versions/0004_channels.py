@@ -13,6 +13,7 @@ def upgrade() -> None:
     """Creates what is new, and lets messages have a connection and extras."""
     op.add_column("channel_messages", sa.Column("connection_id", sa.String(64), nullable=False, server_default=""))
     op.add_column("channel_messages", sa.Column("extras", sa.LargeBinary, nullable=False, server_default=""))
+    op.add_column("channel_messages", sa.Column("operation", sa.LargeBinary, nullable=False, server_default=""))
     op.create_table(
         "presence_log",
         sa.Column("app", sa.String(40), primary_key=True),
