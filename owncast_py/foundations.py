@@ -16,6 +16,7 @@ from owncast_py.chat import names
 from owncast_py.events import Events
 from owncast_py.realtime.broker import MemoryBroker
 from owncast_py.realtime.channels import Channels
+from owncast_py.realtime.keyring import Keyring
 from owncast_py.setting_groups import Group
 from owncast_py.settings import Settings
 from owncast_py.storage.database import Database
@@ -30,6 +31,7 @@ class Foundations:
     settings: Settings
     accounts: Accounts
     channels: Channels
+    keyring: Keyring
 
 
 async def open_foundations(
@@ -50,10 +52,13 @@ async def open_foundations(
     await settings.start(seeds)
     accounts = Accounts(database, events, now, names.key)
     await accounts.start()
+    keyring = Keyring(database, now)
+    await keyring.start()
+    stack.push_async_callback(keyring.aclose)
     channels = Channels(database, MemoryBroker(now))
     await channels.start()
     stack.push_async_callback(channels.aclose)
     announcer = Announcer(events, channels)
     await announcer.start()
     stack.push_async_callback(announcer.aclose)
-    return Foundations(database, events, settings, accounts, channels)
+    return Foundations(database, events, settings, accounts, channels, keyring)

@@ -150,10 +150,12 @@ class Group:
 class Fanout(Group):
     """All sockets of a kind, and the tasks that write to them. As a group, it is the one that has everybody."""
 
-    def __init__(self, max_buffer: int = MAX_BUFFER) -> None:
+    def __init__(self, max_buffer: int = MAX_BUFFER, ping_seconds: float = PING_SECONDS) -> None:
+        """`ping_seconds` is how long a socket may be silent before it is pinged."""
         super().__init__()
         self._fanout = self
         self._max_buffer = max_buffer
+        self._ping_seconds = ping_seconds
         self._due: dict[Group, None] = {}
         """Groups with something queued, in the order in which they got it."""
         self._wake = asyncio.Event()
@@ -225,6 +227,6 @@ class Fanout(Group):
             if outlet.pinged > outlet.heard:
                 if now - outlet.pinged >= PONG_SECONDS:
                     outlet.abort()
-            elif now - outlet.heard >= PING_SECONDS:
+            elif now - outlet.heard >= self._ping_seconds:
                 outlet.pinged = now
                 outlet.send(ping)

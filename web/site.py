@@ -88,10 +88,12 @@ class Site:
         state: Callable[[], Mapping[str, bytes]],
         session: Callable[[web.Request], Awaitable[str]],
         wrapper: Wrapper,
+        socket: Callable[[web.Request], Awaitable[web.StreamResponse]] | None = None,
     ) -> None:
         """`pages` is what was built; nothing until it is. `state` is what a page begins with, as JSON by name.
 
-        `session` gives the CSRF token of the admin's session, empty when there is none.
+        `session` gives the CSRF token of the admin's session, empty when there is none. `socket` serves WebSockets that
+        come to the page's own address, where the libraries of channels look for them.
         """
         self._shells = {app: Shell(pages[path], WORDS[app], pages) for app, path in APPS.items() if path in pages}
         self._player = sorted(path for path in pages if PLAYER_SCRIPT.fullmatch(path))
@@ -101,6 +103,7 @@ class Site:
         self._state = state
         self._session = session
         self._wrapper = wrapper
+        self._socket = socket
 
     def operations(self) -> list[Operation]:
         """All of them."""
@@ -124,8 +127,10 @@ class Site:
 
     # The pages.
 
-    async def _index(self, call: Call[None]) -> web.Response:
-        """The page to watch and to chat; a media player is sent to the stream instead."""
+    async def _index(self, call: Call[None]) -> web.StreamResponse:
+        """The page to watch and to chat; a media player is sent to the stream instead, a WebSocket to the channels."""
+        if self._socket is not None and call.request.headers.get("Upgrade", "").lower() == "websocket":
+            return await self._socket(call.request)
         if PLAYERS.search(call.request.headers.get("User-Agent", "")):
             raise web.HTTPTemporaryRedirect(STREAM)
         return self._respond(call.request, VIEWER, self._state(), framed_by="'self'")

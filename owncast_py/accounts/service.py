@@ -13,7 +13,7 @@ import asyncio
 import hashlib
 import secrets
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import replace
 from datetime import datetime
 from typing import NamedTuple
@@ -29,6 +29,8 @@ from owncast_py.storage.database import Database
 ADMIN_ID = "admin"
 TOKEN_BYTES = 32
 ID_BYTES = 12
+MAX_ID_LENGTH = 40
+GUEST_PREFIX = "guest-"
 MAX_REMEMBERED = 50_000
 """Identities in memory; the one longest unused makes room."""
 MAX_TOKEN_LENGTH = 128
@@ -68,6 +70,7 @@ class Accounts:
         self._devices: OrderedDict[bytes, Device] = OrderedDict()
         self._seen: dict[str, tuple[datetime, str]] = {}
         self._changing = asyncio.Lock()
+        self._arriving = asyncio.Lock()
 
     async def start(self) -> None:
         """Makes sure that there is an admin."""
@@ -135,6 +138,26 @@ class Accounts:
         """A new chatter, and the access token of their first device."""
         user = User(_new_id(), Kind.CHATTER, display_name, secrets.randbelow(COLORS), self._now())
         return user, await self._add(user, device_name)
+
+    async def guest(self, client_id: str, display_name: Callable[[], Awaitable[str]]) -> User:
+        """Whoever is known by that client id elsewhere: the user with that very id, else a chatter without any token.
+
+        A new one is called what `display_name` returns.
+        """
+        known = await self.user(client_id) if len(client_id) <= MAX_ID_LENGTH else None
+        if known is not None and known.kind is Kind.CHATTER:
+            return known
+        guest_id = GUEST_PREFIX + hashlib.sha256(client_id.encode()).hexdigest()[:32]
+        found = await self.user(guest_id)
+        if found is not None:
+            return found
+        user = User(guest_id, Kind.CHATTER, await display_name(), secrets.randbelow(COLORS), self._now())
+        async with self._arriving:
+            # Another message of the same client may have been first.
+            found = await self.user(guest_id)
+            if found is None:
+                await self._add(user, None)
+        return found or user
 
     async def create_bot(self, name: str, scopes: Iterable[str]) -> tuple[User, str]:
         """A bot with those scopes, and its access token. Raises AccountError for an unusable name or scope."""

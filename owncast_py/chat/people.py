@@ -70,6 +70,17 @@ class People:
                 name = ""
         return await self._accounts.register(name or self._suggested(), device_name)
 
+    async def guest(self, client_id: str) -> User:
+        """Whoever comes by another way than chat's own, and is known there by that id, which is their name if it can be."""
+
+        async def name() -> str:
+            try:
+                return await self._usable(client_id, None)
+            except NameRefused:
+                return self._suggested()
+
+        return await self._accounts.guest(client_id, name)
+
     async def rename(self, user: User, wanted: str) -> User:
         """Another name; everybody is told. Raises NameRefused when it cannot be had."""
         name = await self._usable(wanted, user)

@@ -35,10 +35,10 @@ MAX_TEXT = 8_192
 MAX_RESOURCES = 100
 MAX_RESOURCE = 250
 """Characters of a resource."""
+HALF_CHARACTER = re.compile("[\ud800-\udfff]")
+"""What no text in UTF-8 can have."""
 
 _RESOURCE = re.compile(r"(?:\[(\*|[a-z]+)\])?([^\[].*)", re.DOTALL)
-_HALF = re.compile("[\ud800-\udfff]")
-"""Half of a character, which no text in JSON can have."""
 _CHANNEL = re.compile(r"\[([a-z]+)(?:\?[^\]]*)?\](.*)", re.DOTALL)
 
 
@@ -123,9 +123,19 @@ class Capability:
             for pattern, operations in self._grants.items()
         )
 
-    def names(self, resource: str) -> bool:
-        """Whether that very resource is written in it."""
-        return any(str(pattern) == resource for pattern in self._grants)
+    @property
+    def resources(self) -> list[str]:
+        """Those that it names."""
+        return [str(pattern) for pattern in self._grants]
+
+    def within(self, other: Capability) -> bool:
+        """Whether the other allows everything that this one does, as far as their words tell."""
+        for mine, operations in self._grants.items():
+            wider = [theirs for pattern, theirs in other._grants.items() if mine.narrowed(pattern) == mine]
+            given = frozenset[str]().union(*wider)
+            if ALL not in given and not operations <= given:
+                return False
+        return True
 
     def intersect(self, other: Capability) -> Capability:
         """What both allow."""
@@ -166,7 +176,7 @@ def _read(text: str) -> object:
 
 
 def _pattern(resource: object) -> _Pattern:
-    if not isinstance(resource, str) or _HALF.search(resource):
+    if not isinstance(resource, str) or HALF_CHARACTER.search(resource):
         raise CapabilityError(f"A capability cannot name {str(resource)[:60]!r}; {_EXAMPLE}")
     return _Pattern.of(resource)
 

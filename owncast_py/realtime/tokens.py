@@ -14,6 +14,7 @@ import base64
 import binascii
 import hashlib
 import hmac
+import json
 import secrets
 import zlib
 from collections import deque
@@ -24,6 +25,7 @@ from datetime import datetime, timedelta
 import jwt
 import orjson
 
+from owncast_py.realtime.capability import HALF_CHARACTER
 from owncast_py.realtime.errors import AccessError, Reason
 from owncast_py.realtime.messages import EPOCH
 
@@ -205,6 +207,10 @@ def unseal(token: str, secret: str, now: datetime) -> Claims:
     claims = _claims_of_jwt(token, secret) if is_jwt(token) else _claims_of_ours(token, secret)
     if claims.expires_at <= now:
         raise AccessError(Reason.TOKEN_EXPIRED, f"The token expired at {claims.expires_at:%Y-%m-%d %H:%M:%S} UTC.")
+    if claims.issued_at > now + CLOCK_WINDOW:
+        raise AccessError(
+            Reason.BAD_TIMESTAMP, f"The token is issued in the future: {claims.issued_at:%Y-%m-%d %H:%M:%S} UTC."
+        )
     return claims
 
 
@@ -272,7 +278,7 @@ def _claims_of_jwt(token: str, secret: str) -> Claims:
         raise AccessError(Reason.BAD_JWT, f"The JWT must be valid for some time, and for no more than {hours} h.")
     capability = claims.get("x-ably-capability", "")
     if isinstance(capability, dict):
-        capability = orjson.dumps(capability).decode()
+        capability = json.dumps(capability)
     return Claims(
         key_name=str(header["kid"]),
         issued_at=issued_at,
@@ -285,8 +291,13 @@ def _claims_of_jwt(token: str, secret: str) -> Claims:
 
 # Times are compared with the caller's clock; who else a JWT is meant for is no matter here.
 _UNCHECKED: jwt.types.Options = {
-    **{"verify_exp": False, "verify_nbf": False, "verify_iat": False},
-    **{"verify_aud": False, "verify_iss": False, "verify_sub": False, "verify_jti": False},
+    "verify_exp": False,
+    "verify_nbf": False,
+    "verify_iat": False,
+    "verify_aud": False,
+    "verify_iss": False,
+    "verify_sub": False,
+    "verify_jti": False,
 }
 
 
@@ -310,8 +321,7 @@ def _moment(claims: Mapping[str, object], name: str) -> datetime:
 def _text(given: object, name: str, longest: int) -> str:
     if given is None:
         return ""
-    if not isinstance(given, str) or len(given) > longest:
-        raise AccessError(
-            Reason.BAD_JWT, f"The claim {name} of the JWT must be a text of at most {longest} characters."
-        )
+    if not isinstance(given, str) or len(given) > longest or HALF_CHARACTER.search(given):
+        sentence = f"The claim {name} of the JWT must be a text of at most {longest} characters."
+        raise AccessError(Reason.BAD_JWT, sentence)
     return given

@@ -207,7 +207,7 @@ token_revocations = Table(
     Column("kind", Line(20), nullable=False),
     Column("value", Line(512), nullable=False),
     Column("issued_before", Moment, nullable=False),
-    Column("made_at", Moment, nullable=False),
+    Column("applies_at", Moment, nullable=False),
     Index("token_revocations_by_key", "key_name"),
 )
 

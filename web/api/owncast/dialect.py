@@ -5,7 +5,7 @@ Owns which parts there are and what each of them is told. `Owncast` is all that 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -66,6 +66,8 @@ class Owncast:
     """Keeps a secret out of the logs from now on."""
     pages: Mapping[str, Page]
     """What was built, by its path."""
+    channel_socket: Callable[[web.Request], Awaitable[web.StreamResponse]] | None
+    """Serves WebSockets that come to the page's own address."""
     now: Callable[[], datetime]
     """Aware, in UTC."""
     monotonic: Callable[[], float]
@@ -133,6 +135,7 @@ def mount_owncast(application: web.Application, owncast: Owncast) -> Documents:
             lambda: {"status": status.body(), "config": config.body()},
             authentication.session_token,
             answers.refusing,
+            owncast.channel_socket,
         ),
     )
     for part in parts:

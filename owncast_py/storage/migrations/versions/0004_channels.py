@@ -53,7 +53,7 @@ def upgrade() -> None:
         sa.Column("kind", sa.String(20), nullable=False),
         sa.Column("value", sa.String(512), nullable=False),
         sa.Column("issued_before", sa.BigInteger, nullable=False),
-        sa.Column("made_at", sa.BigInteger, nullable=False),
+        sa.Column("applies_at", sa.BigInteger, nullable=False),
     )
     op.create_index("token_revocations_by_key", "token_revocations", ["key_name"])
     op.create_table(
