@@ -1,4 +1,4 @@
-"""The command line: `owncast-py serve`, `check`, `chat`, `backup` and `restore`.
+"""The command line: `owncast-py serve`, `check`, `chat`, `keys`, `backup` and `restore`.
 
 Owns options, exit codes (0 well, 1 the machine has a problem, 2 settings or secrets cannot be used) and what is
 printed to a person. The server itself is `owncast_py.app`, imported only once a command needs it, so that a wrong
@@ -118,6 +118,44 @@ def backup(config: Config, to: Path | None) -> None:
 def restore(config: Config, file: Path, yes: bool) -> None:
     """Take a backup back. What was there before is kept beside it; the server must not run."""
     restore_command(config, file, click.echo, lambda question: yes or click.confirm(question))
+
+
+@main.group()
+def keys() -> None:
+    """Keys for programs that use channels: overlays, games, second screens."""
+
+
+@keys.command("create")
+@click.option("--name", default="", help="What you call it.")
+@click.option("--capability", help="What it may do, as JSON; everything.")
+@_settings
+def create_key(config: Config, name: str, capability: str | None) -> None:
+    """Make a key and print it, also while the server runs. It is not shown again."""
+    from owncast_py.realtime.commands import create_command
+
+    logs.configure(config.log_format, "error")
+    _run(create_command(config, name, capability, click.echo))
+
+
+@keys.command("list")
+@_settings
+def list_keys(config: Config) -> None:
+    """Show every key and what it may do, without its secret."""
+    from owncast_py.realtime.commands import list_command
+
+    logs.configure(config.log_format, "error")
+    _run(list_command(config, click.echo))
+
+
+@keys.command("revoke")
+@click.argument("key")
+@_settings
+def revoke_key(config: Config, key: str) -> None:
+    """Revoke KEY, named as in the list. What uses it or its tokens is cut off."""
+    from owncast_py.realtime.commands import revoke_command
+
+    logs.configure(config.log_format, "error")
+    _run(revoke_command(config, key, click.echo))
 
 
 @main.command()

@@ -17,6 +17,8 @@ from owncast_py.events import Events
 from owncast_py.realtime.broker import MemoryBroker
 from owncast_py.realtime.channels import Channels
 from owncast_py.realtime.keyring import Keyring
+from owncast_py.realtime.members import Members
+from owncast_py.realtime.occupancy import Attachments
 from owncast_py.setting_groups import Group
 from owncast_py.settings import Settings
 from owncast_py.storage.database import Database
@@ -31,6 +33,8 @@ class Foundations:
     settings: Settings
     accounts: Accounts
     channels: Channels
+    members: Members
+    occupancy: Attachments
     keyring: Keyring
 
 
@@ -55,10 +59,13 @@ async def open_foundations(
     keyring = Keyring(database, now)
     await keyring.start()
     stack.push_async_callback(keyring.aclose)
-    channels = Channels(database, MemoryBroker(now))
+    broker = MemoryBroker(now)
+    channels = Channels(database, broker)
     await channels.start()
     stack.push_async_callback(channels.aclose)
     announcer = Announcer(events, channels)
     await announcer.start()
     stack.push_async_callback(announcer.aclose)
-    return Foundations(database, events, settings, accounts, channels, keyring)
+    return Foundations(
+        database, events, settings, accounts, channels, Members(database, broker), Attachments(), keyring
+    )

@@ -38,6 +38,7 @@ from owncast_py.setting_groups import ChatSettings, InstanceSettings
 from owncast_py.settings import Settings
 from owncast_py.storage import sqlite
 from web import openapi
+from web.api.ably.dialect import Ably
 from web.api.apiture.dialect import mount_apiture
 from web.api.owncast.dialect import Owncast, mount_owncast
 from web.api.owncast.server_config import Running
@@ -249,6 +250,7 @@ async def webbed(
     authentication = Authentication(
         open_house.services.foundations.accounts, credentials.verify_admin_password, clock.now, clock.monotonic
     )
+    ably = Ably(open_house.services.foundations, open_house.chat, clock.now, clock.monotonic)
     mount_owncast(
         application,
         Owncast(
@@ -264,10 +266,12 @@ async def webbed(
             insists=insists,
             hide=hidden.append,
             pages=pages,
+            channel_socket=ably.sockets.serve,
             now=clock.now,
             monotonic=clock.monotonic,
         ),
     )
+    ably.mount(application)
     mount_apiture(application, open_house.services.notifications, authentication, clock.now)
     openapi.mount(application, "owncast-py", "0")
     async with TestServer(application) as server:

@@ -43,10 +43,17 @@ SECURITY: Mapping[str, Schema] = {
         "name": API_KEY_HEADER,
         "description": "An access token with the scope that is named.",
     },
+    "key": {
+        "type": "http",
+        "scheme": "basic",
+        "description": "A key of an app of channels, as user name and password.",
+    },
+    "token": {"type": "http", "scheme": "bearer", "description": "A token for channels, or a JWT signed with a key."},
 }
 ALTERNATIVES: Mapping[str, tuple[str, ...]] = {
     "admin": ("admin", "session"),
     "data": ("apiKey", "bot", "admin", "session"),
+    "channels": ("key", "token"),
 }
 """The schemes of those guards that have several."""
 EVERYTHING = "Everything that a client can ask of this server over HTTP."

@@ -50,6 +50,7 @@ from transcoder import encoders, ffmpeg_binary
 from transcoder.errors import EncoderError
 from transcoder.segment_store.disk import DiskStore
 from web import openapi
+from web.api.ably.dialect import Ably
 from web.api.apiture.dialect import mount_apiture
 from web.api.owncast.dialect import Owncast, mount_owncast
 from web.api.owncast.server_config import Running
@@ -135,6 +136,7 @@ async def run(config: Config, credentials: Credentials, logs: RecentLogs) -> Non
         application = build_application(host, pages, hls_routes(hls))
         running = [Running(VERSION, listen.http_host, listen.http_port, config.rtmp_host, listen.rtmp_port)]
         authentication = Authentication(foundations.accounts, credentials.verify_admin_password, _now, time.monotonic)
+        ably = Ably(foundations, services.chat, _now, time.monotonic)
         documents = mount_owncast(
             application,
             Owncast(
@@ -150,11 +152,13 @@ async def run(config: Config, credentials: Credentials, logs: RecentLogs) -> Non
                 insists=config.insists_on,
                 hide=add_secret,
                 pages=pages,
+                channel_socket=ably.sockets.serve,
                 now=_now,
                 monotonic=time.monotonic,
             ),
         )
         mount_apiture(application, services.notifications, authentication, _now)
+        ably.mount(application)
         openapi.mount(application, "owncast-py", VERSION)
         hot = {
             "/api/status": HotDocument(documents.status.body, "no-store"),

@@ -71,7 +71,7 @@ class People:
         return await self._accounts.register(name or self._suggested(), device_name)
 
     async def guest(self, client_id: str) -> User:
-        """Whoever comes by another way than chat's own, and is known there by that id, which is their name if it can be."""
+        """Whoever comes by another way than the chat's own, and is known there by that id: their name if it can be."""
 
         async def name() -> str:
             try:

@@ -158,7 +158,7 @@ class Keyring:
         await self.refresh(changed=True)
         return known
 
-    def keys(self, app_id: str | None = None) -> list[Key]:
+    def keys_of(self, app_id: str | None = None) -> list[Key]:
         """The keys of an app or of all, oldest first, with those that were revoked lately."""
         return [key for key in self._keys.values() if app_id in (None, key.app)]
 
@@ -168,7 +168,7 @@ class Keyring:
         """A new key. Raises KeyringError, CapabilityError."""
         if app_id not in self._apps:
             raise KeyringError(f"There is no app {app_id[:60]!r}.")
-        if len(self.keys(app_id)) >= MAX_KEYS:
+        if len(self.keys_of(app_id)) >= MAX_KEYS:
             raise KeyringError(f"The app {app_id!r} has {MAX_KEYS} keys already; that is as many as it can have.")
         key = Key(
             name=f"{app_id}.{secrets.token_hex(4)}",
@@ -201,8 +201,10 @@ class Keyring:
         )
 
     async def revoke_key(self, name: str) -> Key:
-        """Ends a key with all its tokens. Again is fine. Raises KeyringError."""
-        return await self._change(name, lambda key: replace(key, revoked_at=key.revoked_at or self._now()))
+        """Ends a key with all its tokens; the whole key names it as well. Again is fine. Raises KeyringError."""
+        return await self._change(
+            name.partition(":")[0], lambda key: replace(key, revoked_at=key.revoked_at or self._now())
+        )
 
     async def _change(self, name: str, change: Callable[[Key], Key]) -> Key:
         key = self._keys.get(name)

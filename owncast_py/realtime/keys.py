@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from types import MappingProxyType
 
 from owncast_py.realtime.capability import Capability
 from owncast_py.realtime.errors import KeyringError
@@ -26,7 +25,7 @@ class App:
     id: str
     name: str
     created_at: datetime
-    options: Mapping[str, object] = MappingProxyType({})
+    options: Mapping[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -200,6 +200,7 @@ async def town(tmp_path: Path) -> AsyncIterator[Town]:
         (connection,) = admin.home.chat.connections.of(str(ana["id"]))
         bots = [await admin.post("/api/admin/accesstokens/create", {"name": n, "scopes": scopes}) for n in ("A", "B")]
         webhook, kept = [await admin.post("/api/admin/webhooks/create", hook) for _ in range(2)]
+        key = await admin.post("/api/admin/channels/keys/create")
         planned = await admin.post("/api/admin/schedule/event", event)
         for file in ("tea.png", "old.png"):
             await admin.post("/api/admin/emoji/upload", {"name": file, "data": encoded})
@@ -219,6 +220,8 @@ async def town(tmp_path: Path) -> AsyncIterator[Town]:
             "/api/admin/webhooks/create": hook,
             "/api/admin/webhooks/delete": {"id": webhook["id"]},
             "/api/admin/webhooks/secret": {"id": kept["id"]},
+            "/api/admin/channels/keys/create": {"name": "Overlay"},
+            "/api/admin/channels/keys/revoke": {"key": key["key"]},
             "/api/admin/accesstokens/create": {"name": "C", "scopes": scopes},
             "/api/admin/accesstokens/delete": {"token": bots[1]["token"]},
             "/api/admin/users/delete": {"userId": ben["id"]},

@@ -15,11 +15,12 @@ from typing_extensions import TypedDict
 
 from owncast_py.errors import StorageError
 from owncast_py.realtime.members import Members
-from web.api.ably.access import Gate, Grant
-from web.api.ably.channels import PUBLISHED, Present, Published, is_binary, present, published
+from owncast_py.realtime.revocations import Grant
+from web.api.ably.channels import PUBLISHED, Published, is_binary, present, publish
 from web.api.ably.errors import ENVELOPE, AblyError, ErrorInfo, from_domain
 from web.api.ably.formats import CODEC, MAX_BODY
-from web.api.ably.messages import PresenceView, fields
+from web.api.ably.gate import Gate, granted
+from web.api.ably.messages import PresenceAction, PresenceView, fields, member_view
 from web.api.ably.names import MAX_CHANNEL, parse_channel
 from web.api.ably.paging import MAX_LIMIT
 from web.api.ably.publishing import Publishing
@@ -99,7 +100,7 @@ class BatchApi:
 
     async def _publish(self, call: Call[Specs]) -> PublishResults | list[PublishResults]:
         """Publishes messages into several channels. A list of specifications is answered with a list."""
-        value, grant = call.input.value, self._gate.granted(call.request)
+        value, grant = call.input.value, granted(call.request)
         specs = [_spec(each) for each in (value if isinstance(value, list) else [value])]
         _check_count(sum(len(channels) for channels, _ in specs))
         # All are begun in their order before the first is waited for, so that they share a commit.
@@ -115,7 +116,7 @@ class BatchApi:
         """Lists who is present in several channels."""
         names = call.input.channels.split(",")
         _check_count(len(names))
-        grant, binary = self._gate.granted(call.request), is_binary(call.request)
+        grant, binary = granted(call.request), is_binary(call.request)
         results = [await self._of(grant, name, binary=binary) for name in names]
         failures = sum("error" in each for each in results)
         return {"successCount": len(results) - failures, "failureCount": failures, "results": results}
@@ -123,16 +124,17 @@ class BatchApi:
     async def _into(self, grant: Grant, name: object, messages: object) -> Published | Failed:
         try:
             channel = parse_channel(name).channel
-            return published(channel, await self._publishing.publish(grant, channel, messages))
+            return await publish(self._publishing, grant, channel, messages)
         except (AblyError, StorageError) as error:
             return {"channel": str(name)[:MAX_CHANNEL], "error": from_domain(error).info()}
 
     async def _of(self, grant: Grant, name: str, *, binary: bool) -> Presence | Failed:
         try:
             channel = parse_channel(name).channel
-            views, _ = await present(self._members, self._gate, grant, channel, Present(limit=MAX_LIMIT), binary=binary)
+            found = await present(self._members, grant, channel)
         except AblyError as error:
             return {"channel": name[:MAX_CHANNEL], "error": error.info()}
+        views = [member_view(member, PresenceAction.PRESENT, binary=binary) for _, member in found[:MAX_LIMIT]]
         return {"channel": channel, "presence": views}
 
 

@@ -1,7 +1,7 @@
 """Channels by request: what there is, what was published and by whom, who is present, and publishing.
 
-Owns the operations below `/channels`. The four of `/channels/{channel_id}` and below it that the Ably REST API 1.1.0 has
-are joined by those of single messages and their versions (RSL11, RSL14, RSL15).
+Owns the operations below `/channels`: those of the Ably REST API 1.1.0, and beside them those of single messages and
+their versions (RSL11, RSL14, RSL15).
 """
 
 from __future__ import annotations
@@ -15,23 +15,26 @@ from typing_extensions import TypedDict
 
 from owncast_py.realtime.channels import Channels
 from owncast_py.realtime.members import Members
-from owncast_py.realtime.messages import Address, Message
+from owncast_py.realtime.messages import Address, Member, Message
 from owncast_py.realtime.occupancy import Attachments
-from web.api.ably.access import Gate, Grant
+from owncast_py.realtime.revocations import Grant
 from web.api.ably.errors import ENVELOPE, AblyError
 from web.api.ably.formats import CODEC, MAX_BODY, Answer, Format, answer, wanted
+from web.api.ably.gate import Gate, demand, granted
 from web.api.ably.messages import (
     MAX_CLIENT_ID,
     MessageView,
     PresenceAction,
     PresenceView,
+    drafts,
     is_shown,
     member_view,
     message_view,
 )
 from web.api.ably.names import CHANNEL, channel_at_end, channel_of
 from web.api.ably.paging import LINKS, Limited, Span, link_header
-from web.api.ably.publishing import Publishing, parse_revision
+from web.api.ably.publishing import Publishing
+from web.api.ably.revising import Revising, parse_revision
 from web.body import Input
 from web.operations import Api, Call, Contract, Operation, Wrapper
 
@@ -152,12 +155,19 @@ class ChannelsApi:
     """Every operation on channels."""
 
     def __init__(
-        self, channels: Channels, members: Members, attachments: Attachments, publishing: Publishing, gate: Gate
+        self,
+        channels: Channels,
+        members: Members,
+        attachments: Attachments,
+        publishing: Publishing,
+        revising: Revising,
+        gate: Gate,
     ) -> None:
         self._channels = channels
         self._members = members
         self._attachments = attachments
         self._publishing = publishing
+        self._revising = revising
         self._gate = gate
 
     def operations(self, wrapper: Wrapper) -> list[Operation]:
@@ -211,8 +221,8 @@ class ChannelsApi:
 
     async def _list(self, call: Call[Listed]) -> Answer[Sequence[ChannelDetails | str]]:
         """Lists the channels to which anybody is attached."""
-        grant, wanted = self._gate.granted(call.request), call.input
-        self._gate.demand(grant, "channel-metadata")
+        grant, wanted = granted(call.request), call.input
+        demand(grant, "channel-metadata")
         names = [
             name
             for name in self._attachments.channels(grant.app)
@@ -227,8 +237,8 @@ class ChannelsApi:
 
     async def _one(self, call: Call[None]) -> ChannelDetails:
         """Says what a channel does, and who uses it."""
-        grant, channel = self._gate.granted(call.request), channel_at_end(call.request)
-        self._gate.demand(grant, "channel-metadata", channel)
+        grant, channel = granted(call.request), channel_at_end(call.request)
+        demand(grant, "channel-metadata", channel)
         return await self._details(Address(grant.app, channel))
 
     async def _history(self, call: Call[Whole]) -> Answer[Sequence[MessageView]]:
@@ -250,9 +260,8 @@ class ChannelsApi:
 
     async def _publish(self, call: Call[Publication]) -> Published:
         """Publishes messages. When it answers they are kept, and on their way."""
-        grant, channel = self._gate.granted(call.request), channel_of(call.request)
-        messages = await self._publishing.publish(grant, channel, call.input.value)
-        return published(channel, messages)
+        grant, channel = granted(call.request), channel_of(call.request)
+        return await publish(self._publishing, grant, channel, call.input.value)
 
     async def _message(self, call: Call[None]) -> MessageView:
         """Gets a message in its latest version."""
@@ -264,9 +273,9 @@ class ChannelsApi:
 
     async def _revise(self, call: Call[Change]) -> Revised:
         """Updates, deletes or appends to a message."""
-        grant, channel = self._gate.granted(call.request), channel_of(call.request)
+        grant, channel = granted(call.request), channel_of(call.request)
         revision = parse_revision(call.input.value, grant.client_id, call.part("serial"))
-        message = await self._publishing.revise(grant, channel, revision)
+        message = await self._revising.revise(grant, channel, revision)
         return {"versionSerial": message.version}
 
     async def _versions(self, call: Call[Span]) -> Answer[Sequence[MessageView]]:
@@ -290,11 +299,18 @@ class ChannelsApi:
 
     async def _present(self, call: Call[Present]) -> Answer[Sequence[PresenceView]]:
         """Lists who is present."""
-        grant, channel, wanted = self._gate.granted(call.request), channel_of(call.request), call.input
-        views, following = await present(
-            self._members, self._gate, grant, channel, wanted, binary=is_binary(call.request)
-        )
-        return answer(call.request, views, headers=link_header(call.request, following))
+        grant, channel, wanted = granted(call.request), channel_of(call.request), call.input
+        found = [
+            (place, member)
+            for place, member in await present(self._members, grant, channel)
+            if wanted.client_id in ("", member.client_id)
+            and wanted.connection_id in ("", member.connection_id)
+            and place > wanted.cursor
+        ]
+        page, binary = found[: wanted.limit], is_binary(call.request)
+        views = [member_view(member, PresenceAction.PRESENT, binary=binary) for _, member in page]
+        links = link_header(call.request, page[-1][0] if len(found) > len(page) else None)
+        return answer(call.request, views, headers=links)
 
     async def _past(self, call: Call[Span]) -> Answer[Sequence[PresenceView]]:
         """Lists who came, changed and went."""
@@ -310,8 +326,8 @@ class ChannelsApi:
         return answer(call.request, views, headers=links)
 
     def _asked(self, request: web.Request, operation: str) -> tuple[Grant, Address]:
-        grant, channel = self._gate.granted(request), channel_of(request)
-        self._gate.demand(grant, operation, channel)
+        grant, channel = granted(request), channel_of(request)
+        demand(grant, operation, channel)
         return grant, Address(grant.app, channel)
 
     async def _details(self, address: Address) -> ChannelDetails:
@@ -331,28 +347,21 @@ class ChannelsApi:
         }
 
 
-def published(channel: str, messages: Sequence[Message]) -> Published:
-    """What a publisher is told."""
-    first = messages[0].id
-    base = first.removesuffix(":0") if len(messages) > 1 or first.endswith(":0") else first
+async def publish(publishing: Publishing, grant: Grant, channel: str, value: object) -> Published:
+    """Publishes what somebody sends, and says what becomes of it. Raises AblyError or StorageError."""
+    demand(grant, "publish", channel)
+    found = drafts(value, grant.client_id)
+    messages = await (await publishing.publish(grant, Address(grant.app, channel), found))
+    base = messages[0].id.removesuffix(":0")
     return {"channel": channel, "messageId": base, "serials": [message.serial for message in messages]}
 
 
-async def present(
-    members: Members, gate: Gate, grant: Grant, channel: str, wanted: Present, *, binary: bool
-) -> tuple[list[PresenceView], str | None]:
-    """The members of a channel that are asked for, and the cursor of the next page. Raises AblyError (40160)."""
+async def present(members: Members, grant: Grant, channel: str) -> list[tuple[str, Member]]:
+    """The members of a channel with what puts them in an order. Raises AblyError (40160)."""
     if not grant.capability.allows(channel, "subscribe"):
-        gate.demand(grant, "presence", channel)
-    found = sorted(
-        (f"{member.connection_id}:{member.client_id}", member)
-        for member in await members.of(Address(grant.app, channel))
-        if wanted.client_id in ("", member.client_id) and wanted.connection_id in ("", member.connection_id)
-    )
-    found = [each for each in found if each[0] > wanted.cursor]
-    page = found[: wanted.limit]
-    following = page[-1][0] if len(found) > len(page) else None
-    return [member_view(member, PresenceAction.PRESENT, binary=binary) for _, member in page], following
+        demand(grant, "presence", channel)
+    found = await members.of(Address(grant.app, channel))
+    return sorted((f"{member.connection_id}:{member.client_id}", member) for member in found)
 
 
 def is_binary(request: web.Request) -> bool:

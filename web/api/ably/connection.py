@@ -17,12 +17,12 @@ from typing import Protocol
 import structlog
 
 from owncast_py.errors import StorageError
-from owncast_py.realtime.messages import Address, Draft, Member, Message
+from owncast_py.realtime.messages import Address, Member
 from owncast_py.realtime.occupancy import Mode
 from owncast_py.realtime.revocations import Grant
 from web.api.ably import attaching
 from web.api.ably.errors import AblyError, from_domain
-from web.api.ably.messages import PresenceAction, drafts, member_view, members
+from web.api.ably.messages import PresenceAction, member_view, members
 from web.api.ably.names import parse_channel
 from web.api.ably.protocol import Flag, ProtocolAction, ProtocolMessage, flags_of
 from web.api.ably.rooms import Document, Seat, pack
@@ -40,11 +40,15 @@ SYNC_PAGE = 100
 log = structlog.get_logger(__name__)
 
 
+Serials = asyncio.Future[list[str]]
+"""Of what was published."""
+
+
 class House(Protocol):
     """What connections share."""
 
-    async def publish(self, grant: Grant, address: Address, drafts: Sequence[Draft]) -> asyncio.Future[list[Message]]:
-        """Publishes as the channel's own rules have it. Raises AblyError."""
+    async def submit(self, connection: Connection, channel: str, message: ProtocolMessage) -> Serials:
+        """Publishes what a frame brings, or changes what was published. Raises AblyError, StorageError."""
 
     async def attach(self, connection: Connection, attachment: Attachment, after: str) -> None:
         """Lets a connection hear a channel, first what came after that version."""
@@ -134,7 +138,7 @@ class Connection:
         """Its members leave, and it is attached to nothing any more."""
         self.lose_socket()
         for (address, _), member in list(self.members.items()):
-            await self._leave(address, member)
+            await self._leave(address, _left(member))
 
     async def take(self, message: ProtocolMessage) -> bool:
         """Does what a client asks. Returns whether the connection goes on.
@@ -222,7 +226,7 @@ class Connection:
             self._house.detach(self, attachment)
             for (address, _), member in list(self.members.items()):
                 if address == attachment.address:
-                    await self._leave(address, member)
+                    await self._leave(address, _left(member))
         self.send({"action": ProtocolAction.DETACHED, "channel": message.channel})
 
     def _attached(self, message: ProtocolMessage) -> Attachment:
@@ -284,15 +288,13 @@ class Connection:
 
     async def _publish(self, message: ProtocolMessage) -> asyncio.Future[Document]:
         channel = parse_channel(message.channel).channel
-        self._demand("publish", channel)
         attachment = self.attachments.get(message.channel or "")
         if attachment is not None and Mode.PUBLISH not in attachment.modes:
             raise AblyError(40160, 401, f"The channel {channel[:60]!r} was attached without the mode publish.")
-        found = drafts(message.messages or [], self.client_id, connection_id=self.id, base_id=self._base_id(message))
-        published = await self._house.publish(self.grant, Address(self.app, channel), found)
+        submitted = await self._house.submit(self, channel, message)
         outcome: asyncio.Future[Document] = asyncio.get_running_loop().create_future()
 
-        def done(future: asyncio.Future[list[Message]]) -> None:
+        def done(future: Serials) -> None:
             if outcome.done():
                 return
             if future.cancelled():
@@ -300,10 +302,9 @@ class Connection:
             elif (error := future.exception()) is not None:
                 outcome.set_exception(error)
             else:
-                serials = [each.serial for each in future.result()]
-                outcome.set_result({"action": ProtocolAction.ACK, "res": [{"serials": serials}]})
+                outcome.set_result({"action": ProtocolAction.ACK, "res": [{"serials": future.result()}]})
 
-        published.add_done_callback(done)
+        submitted.add_done_callback(done)
         return outcome
 
     async def _present(self, message: ProtocolMessage) -> asyncio.Future[Document]:
@@ -363,6 +364,11 @@ class Connection:
                 del self.attachments[channel]
                 refused = AblyError(40160, 401, f"The new credentials allow nothing on the channel {name[:60]!r}.")
                 self.send({"action": ProtocolAction.ERROR, "channel": channel, "error": refused.info()})
+
+
+def _left(member: Member) -> Member:
+    """Somebody who left without saying so: such a change has an id of no connection, and its time counts (RTP2b1)."""
+    return member._replace(id=f"left-{secrets.token_hex(8)}:0:0")
 
 
 def _refused(error: Exception) -> Document:

@@ -1,21 +1,17 @@
 """Ably's dialect on an application: REST as of the Ably Platform API 1.1.0 and later, and the realtime WebSocket.
 
-Owns which parts there are and what each of them is told. `Platform` is all that the dialect asks of the program.
+Owns which parts there are and what each of them is told.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime
 
 from aiohttp import web
 
 from owncast_py.chat.chat import Chat
-from owncast_py.realtime.channels import Channels
-from owncast_py.realtime.keyring import Keyring
-from owncast_py.realtime.members import Members
-from owncast_py.realtime.occupancy import Attachments
+from owncast_py.foundations import Foundations
 from web.api.ably.batch import BatchApi
 from web.api.ably.channels import ChannelsApi
 from web.api.ably.errors import Refusals
@@ -23,6 +19,7 @@ from web.api.ably.gate import Gate
 from web.api.ably.keys import KeysApi
 from web.api.ably.publishing import Publishing
 from web.api.ably.realtime import Realtime
+from web.api.ably.revising import Revising
 from web.api.ably.socket import Sockets
 from web.api.ably.time import TimeApi
 from web.middleware import FAILURES
@@ -32,41 +29,35 @@ ROOTS = ("channels", "keys", "push", "stats", "time", "messages", "presence")
 """The first parts of this dialect's paths."""
 
 
-@dataclass(frozen=True, slots=True)
-class Platform:
-    """What the dialect asks of the program."""
-
-    channels: Channels
-    members: Members
-    occupancy: Attachments
-    keyring: Keyring
-    chat: Chat
-    now: Callable[[], datetime]
-    """Aware, in UTC."""
-    monotonic: Callable[[], float]
-
-
 class Ably:
     """The dialect, to be mounted."""
 
-    def __init__(self, platform: Platform) -> None:
-        self._platform = platform
-        self._gate = Gate(platform.keyring)
-        self._publishing = Publishing(platform.channels, platform.chat)
+    def __init__(
+        self, foundations: Foundations, chat: Chat, now: Callable[[], datetime], monotonic: Callable[[], float]
+    ) -> None:
+        """`now` is aware UTC, `monotonic` in seconds."""
+        self._foundations = foundations
+        self._now = now
+        self._gate = Gate(foundations.keyring)
+        self._publishing = Publishing(foundations.channels, chat)
+        self._revising = Revising(foundations.channels)
         self.realtime = Realtime(
-            *(platform.channels, platform.members, platform.occupancy, self._gate, self._publishing),
-            *(platform.now, platform.monotonic),
+            *(foundations.channels, foundations.members, foundations.occupancy, self._gate),
+            *(self._publishing, self._revising, now, monotonic),
         )
-        self.sockets = Sockets(self.realtime, self._gate, platform.monotonic)
+        self.sockets = Sockets(self.realtime, self._gate, monotonic)
 
     def mount(self, application: web.Application) -> None:
         """Adds every operation. Sockets are told of the end before the server waits for its open requests."""
-        refusals, platform = Refusals(), self._platform
+        refusals, services = Refusals(), self._foundations
         parts = (
-            TimeApi(platform.now),
-            ChannelsApi(platform.channels, platform.members, platform.occupancy, self._publishing, self._gate),
-            BatchApi(platform.channels, platform.members, platform.occupancy, self._publishing, self._gate),
-            KeysApi(platform.keyring, self._gate),
+            TimeApi(self._now),
+            ChannelsApi(
+                *(services.channels, services.members, services.occupancy),
+                *(self._publishing, self._revising, self._gate),
+            ),
+            BatchApi(services.members, self._publishing, self._gate),
+            KeysApi(services.keyring, self._gate),
         )
         for part in parts:
             mount(application, part.operations(refusals.wrapper))

@@ -37,11 +37,6 @@ class Gate:
         """For operations that need credentials; what they grant, `granted` says."""
         return Guard(self._check, "channels")
 
-    @property
-    def optional(self) -> Guard:
-        """For operations that also work without credentials; see `grant_if_any`."""
-        return Guard(self._check_if_any, "channels")
-
     async def authenticate(self, request: web.Request) -> Grant:
         """What the credentials of a request grant, also of one for a WebSocket. Raises AblyError, AccessError."""
         scheme, _, sent = request.headers.get("Authorization", "").partition(" ")
@@ -81,20 +76,10 @@ class Gate:
     async def _check(self, request: web.Request) -> None:
         request[_GRANT] = await self.authenticate(request)
 
-    async def _check_if_any(self, request: web.Request) -> None:
-        if "Authorization" in request.headers or not {"key", "access_token", "accessToken"}.isdisjoint(request.query):
-            await self._check(request)
-
 
 def granted(request: web.Request) -> Grant:
     """What the caller of an operation with `Gate.guard` may do."""
     grant: Grant = request[_GRANT]
-    return grant
-
-
-def grant_if_any(request: web.Request) -> Grant | None:
-    """What the caller of an operation with `Gate.optional` may do; None without credentials."""
-    grant: Grant | None = request.get(_GRANT)
     return grant
 
 

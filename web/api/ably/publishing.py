@@ -18,6 +18,7 @@ from owncast_py.realtime.channels import Channels
 from owncast_py.realtime.messages import CHAT, STREAM, Address, Draft, Message
 from owncast_py.realtime.revocations import Grant
 from web.api.ably.errors import AblyError
+from web.api.ably.names import META
 
 _WAIT = frozenset({"RATE_LIMITED", "SLOW_MODE", "TIMED_OUT", "NOT_ESTABLISHED"})
 
@@ -34,8 +35,8 @@ class Publishing:
 
         Whether the grant allows it at all is the caller's to know.
         """
-        if address == STREAM:
-            raise AblyError(40160, 401, "On the channel 'stream' the server alone publishes.")
+        if address == STREAM or address.channel.startswith(f"[{META}]"):
+            raise AblyError(40160, 401, f"On the channel {address.channel[:60]!r} the server alone publishes.")
         if address != CHAT:
             return self._channels.submit(address, *drafts)
         if len(drafts) != 1:

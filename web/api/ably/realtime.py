@@ -8,22 +8,23 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import structlog
 
 from owncast_py.realtime.channels import Channels
 from owncast_py.realtime.members import Members
-from owncast_py.realtime.messages import Address, Delivery, Draft, Member, Message, PresenceChange, serial_at
+from owncast_py.realtime.messages import Address, Delivery, Member, Message, PresenceChange, serial_at
 from owncast_py.realtime.occupancy import Attachments, Mode
 from owncast_py.realtime.revocations import Grant
-from web.api.ably.connection import Attachment, Connection
+from web.api.ably.connection import Attachment, Connection, Serials
 from web.api.ably.errors import AblyError
 from web.api.ably.gate import Gate
-from web.api.ably.messages import MAX_SIZE, milliseconds
-from web.api.ably.protocol import MAX_FRAME, ProtocolAction
+from web.api.ably.messages import MAX_SIZE, drafts, milliseconds
+from web.api.ably.protocol import MAX_FRAME, ProtocolAction, ProtocolMessage
 from web.api.ably.publishing import Publishing
+from web.api.ably.revising import Revising, is_revision, parse_revision
 from web.api.ably.rooms import Document, Rooms, Seat, pack
 from web.fanout import POLICY, Fanout, Group, Outlet
 
@@ -65,6 +66,7 @@ class Realtime:
         occupancy: Attachments,
         gate: Gate,
         publishing: Publishing,
+        revising: Revising,
         now: Callable[[], datetime],
         monotonic: Callable[[], float],
     ) -> None:
@@ -75,6 +77,7 @@ class Realtime:
         self._occupancy = occupancy
         self._gate = gate
         self._publishing = publishing
+        self._revising = revising
         self._now = now
         self._monotonic = monotonic
         self._rooms = Rooms(self.fanout, channels)
@@ -194,8 +197,7 @@ class Realtime:
             stop()
         connection.grant = grant
         self._asked.discard(connection.id)
-        revoked = AblyError(40141, 401, "The credentials were revoked.")
-        self._unwatch[connection.id] = self._gate.watch(grant, lambda: self._cut(connection, revoked))
+        self._unwatch[connection.id] = self._gate.watch(grant, lambda reason: self._cut(connection, reason))
 
     def _cut(self, connection: Connection, reason: AblyError) -> None:
         """Ends a socket because of its credentials; with others the client may come back."""
@@ -211,9 +213,22 @@ class Realtime:
 
     # What connections share.
 
-    async def publish(self, grant: Grant, address: Address, drafts: Sequence[Draft]) -> asyncio.Future[list[Message]]:
+    async def submit(self, connection: Connection, channel: str, message: ProtocolMessage) -> Serials:
         """See `connection.House`."""
-        return await self._publishing.publish(grant, address, drafts)
+        serials: Serials = asyncio.get_running_loop().create_future()
+        grant = replace(connection.grant, client_id=connection.client_id)
+        items = message.messages or ()
+        if items and all(is_revision(item) for item in items):
+            revised = [
+                await self._revising.revise(grant, channel, parse_revision(item, grant.client_id)) for item in items
+            ]
+            serials.set_result([each.version for each in revised])
+            return serials
+        base_id = f"{connection.id}:{message.msg_serial or 0}"
+        found = drafts(list(items), grant.client_id, connection_id=connection.id, base_id=base_id)
+        published = await self._publishing.publish(grant, Address(grant.app, channel), found)
+        published.add_done_callback(lambda done: _pass_on(done, serials))
+        return serials
 
     async def attach(self, connection: Connection, attachment: Attachment, after: str) -> None:
         """See `connection.House`."""
@@ -356,3 +371,14 @@ class Realtime:
             "presenceMembers": len(await self._members.of(address)),
             "presenceSubscribers": found.presence_subscribers,
         }
+
+
+def _pass_on(done: asyncio.Future[list[Message]], serials: Serials) -> None:
+    if serials.done():
+        return
+    if done.cancelled():
+        serials.cancel()
+    elif (error := done.exception()) is not None:
+        serials.set_exception(error)
+    else:
+        serials.set_result([each.serial for each in done.result()])

@@ -14,9 +14,11 @@ from owncast_py.backup.errors import BackupError
 from owncast_py.chat.errors import ChatError, ConnectionRefused, MessageRefused
 from owncast_py.errors import AccountError, ImageRefused, SettingError, StorageError
 from owncast_py.notifications.errors import NotificationError
+from owncast_py.realtime.errors import RealtimeError
 from web.operations import Api, Handler
 
 TOO_FAST = frozenset({"RATE_LIMITED", "SLOW_MODE"})
+REFUSED = (AccountError, BackupError, ChatError, ImageRefused, NotificationError, RealtimeError, SettingError)
 FORBIDDEN = frozenset({"TIMED_OUT", "NOT_ESTABLISHED", "CHAT_CLOSED", "USER_DISABLED", "SCOPE_MISSING"})
 
 
@@ -45,7 +47,7 @@ def refusing(handler: Handler) -> Handler:
             raise web.HTTPForbidden(text=str(refused)) from None
         except MessageRefused as refused:
             raise _of_message(refused) from None
-        except (AccountError, BackupError, ChatError, ImageRefused, NotificationError, SettingError) as refused:
+        except REFUSED as refused:
             raise web.HTTPBadRequest(text=str(refused)) from None
         except StorageError as refused:
             raise web.HTTPServiceUnavailable(text=str(refused)) from None
