@@ -94,7 +94,7 @@ def relay(channels: Channels, keyring: Keyring) -> Publish:
         address = Address(app, channel)
         if address in (CHAT, STREAM):
             raise PushError(Fault.CHANNEL, f"The channel {channel!r} is the server's own; nothing is pushed into it.")
-        keys = (key for key in keyring.keys(app) if key.name == key_name and key.revoked_at is None)
+        keys = (key for key in keyring.keys_of(app) if key.name == key_name and key.revoked_at is None)
         if not any(key.capability.allows(channel, "publish") for key in keys):
             raise PushError(Fault.CHANNEL, f"The key {key_name[:80]} may not publish on {channel[:60]!r} any more.")
         await channels.publish(address, Draft(name=name, data=text, encoding="utf-8"))

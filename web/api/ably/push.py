@@ -47,7 +47,6 @@ DEVICE = "/push/deviceRegistrations/{device_id:[^/]+}"
 CODES: Mapping[Fault, tuple[int, int]] = {
     Fault.BAD: (40000, 400),
     Fault.UNKNOWN: (40400, 404),
-    Fault.SECRET: (40100, 401),
     Fault.CHANNEL: (40100, 401),
     Fault.TOO_LONG: (40009, 413),
     Fault.FULL: (42910, 429),
