@@ -78,7 +78,7 @@ class Unfolded(Input):
         return unfolded(given) if isinstance(given, dict) else given
 
 
-class Details(Unfolded):
+class Details(Input):
     """A device, or what changes of it."""
 
     id: Text | None = None
