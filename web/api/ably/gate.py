@@ -23,7 +23,7 @@ from web.operations import Guard
 
 CLIENT_HEADER = "X-Ably-ClientId"
 
-_GRANT = "ably: grant"
+_GRANT = web.RequestKey("_GRANT", Grant)
 
 
 class Gate:

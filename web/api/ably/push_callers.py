@@ -31,8 +31,6 @@ SUBSCRIBE = "push-subscribe"
 MAX_TOKEN = 200
 """Characters of an identity token, or a device's secret."""
 
-_CALLER = "ably: push caller"
-
 
 @dataclass(frozen=True, slots=True)
 class Caller:
@@ -100,6 +98,9 @@ class Caller:
         return self.client_id
 
 
+_CALLER = web.RequestKey("_CALLER", Caller)
+
+
 class PushGate:
     """Judges the credentials of requests about push."""
 
@@ -136,8 +137,7 @@ class PushGate:
 
 def caller_of(request: web.Request) -> Caller:
     """Who calls an operation with `PushGate.guard`."""
-    found: Caller = request[_CALLER]
-    return found
+    return request[_CALLER]
 
 
 def _unknown() -> AblyError:
