@@ -45,7 +45,7 @@ run: setup
 
 setup: $(STAMPS)/package $(PAGES)
 
-test: setup $(STAMPS)/dev
+test: setup $(STAMPS)/dev $(STAMPS)/ably
 	@tests/install-tools.sh
 	$(if $(PAGES),cd static && npm run --silent test)
 	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile $(ARGS)
@@ -84,6 +84,14 @@ $(STAMPS)/dev: requirements-dev.lock $(STAMPS)/lock
 	$(INSTALL) --require-hashes -r requirements-dev.lock
 	@touch $@
 
+# Ably's own libraries, which the tests drive: each apart from ours, for they need other versions of what we need.
+ABLY = tests/e2e/ably_python/requirements.lock tests/e2e/ably_js/package-lock.json
+$(STAMPS)/ably: $(ABLY) | $(STAMPS)/venv
+	@$(PYTHON) -m venv $(STAMPS)/ably-python
+	$(STAMPS)/ably-python/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $(word 1,$(ABLY))
+	cd $(dir $(word 2,$(ABLY))) && npm ci --no-audit --no-fund --silent
+	@touch $@
+
 # Written only when it says something else, so that the pages are not built anew for nothing.
 $(STAMPS)/api: $(API_SOURCES) $(STAMPS)/package
 	@$(BIN)/owncast-py openapi > $(API).new
@@ -108,6 +116,7 @@ lock:
 	@test -n '$(UV)' || { echo 'make lock needs uv on the PATH: pip install uv' >&2; exit 1; }
 	$(UV_COMPILE) --group build pyproject.toml -o requirements.lock
 	$(UV_COMPILE) --group dev pyproject.toml -o requirements-dev.lock
+	$(UV_COMPILE) tests/e2e/ably_python/requirements.in -o tests/e2e/ably_python/requirements.lock
 
 clean:
 	rm -rf $(VENV) static/node_modules static/dist $(MADE) bench/results .mypy_cache .ruff_cache .pytest_cache .hypothesis \

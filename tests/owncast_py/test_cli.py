@@ -63,3 +63,32 @@ def test_check_reports_and_ends_with_0_or_1(tmp_path: Path) -> None:
     assert bad.returncode == 1
     assert bad.stdout.splitlines()[-1] == "This machine is not ready: 1 problem above."
     assert "PROBLEM  data directory" in bad.stdout
+
+
+def test_keys_are_made_listed_and_revoked(tmp_path: Path) -> None:
+    wanted = '{"chat":["subscribe"]}'
+    made = run(tmp_path, "keys", "create", "--data-dir", "data", "--name", "Overlay", "--capability", wanted)
+    assert (made.returncode, made.stderr) == (0, "")
+    assert made.stdout.count("\n") == 1
+    name, _, secret = made.stdout.strip().partition(":")
+    assert name.startswith("owncast.")
+    assert len(secret) == 43
+    listed = run(tmp_path, "keys", "list", "--data-dir", "data").stdout
+    assert all(each in listed for each in (name, "Overlay", wanted, "in use"))
+    assert secret not in listed
+    revoked = run(tmp_path, "keys", "revoke", "--data-dir", "data", made.stdout.strip())
+    assert revoked.stdout == f"The key {name} is revoked, with all its tokens.\n"
+    listed = run(tmp_path, "keys", "list", "--data-dir", "data").stdout
+    assert ("revoked 2" in listed, "in use" in listed) == (True, False)
+
+
+def test_keys_that_cannot_be_are_told_in_a_sentence(tmp_path: Path) -> None:
+    for arguments, sentence in (
+        (("create", "--capability", "x"), "The capability 'x' is not JSON; write it like"),
+        (("revoke", "owncast.x:secret"), "There is no key 'owncast.x'."),
+    ):
+        done = run(tmp_path, "keys", *arguments, "--data-dir", "data")
+        assert (done.returncode, done.stdout) == (2, "")
+        assert done.stderr.startswith(sentence)
+        assert "secret" not in done.stderr
+    assert run(tmp_path, "keys", "list", "--data-dir", "data").stdout.startswith("There is no key yet")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -67,6 +68,7 @@ class Rest:
     attachments: Attachments
     session: aiohttp.ClientSession
     url: str
+    operations: list[Operation]
     key: str = ""
     media: str = JSON
 
@@ -92,7 +94,8 @@ class Rest:
             raw = msgpack.packb(body) if media == MSGPACK else orjson.dumps(body)
         if body is not None:
             given.setdefault("Content-Type", media)
-        async with self.session.request(method, URL(self.url + path, encoded=True), data=raw, headers=given) as found:
+        sent = io.BytesIO(raw) if isinstance(raw, bytes) else None
+        async with self.session.request(method, URL(self.url + path, encoded=True), data=sent, headers=given) as found:
             content = await found.read()
             read = {JSON: orjson.loads, MSGPACK: msgpack.unpackb}.get(found.headers.get("Content-Type", ""))
             return Answer(found.status, dict(found.headers), read(content) if read else content)
@@ -113,7 +116,7 @@ class Rest:
 
     async def key_for(self, capability: object) -> str:
         """A key that may do that."""
-        return (await self.home.foundations.keyring.create_key(capability=capability)).text
+        return str((await self.home.foundations.keyring.create_key(capability=capability)).text)
 
 
 @asynccontextmanager
@@ -121,15 +124,16 @@ async def rest(directory: Path, clock: Clock | None = None) -> AsyncIterator[Res
     """The server with a client that may do anything; opened twice on one directory it is a restart."""
     async with house(directory, clock=clock) as home:
         channels, keyring = home.foundations.channels, home.foundations.keyring
-        members, attachments = Members(home.foundations.database, channels.broker), Attachments()
-        gate, publishing, refusals = Gate(keyring), Publishing(channels, home.chat), Refusals()
+        members, attachments = home.foundations.members, home.foundations.occupancy
+        publishing, revising = Publishing(channels, home.chat), Revising(channels)
+        gate, refusals = Gate(keyring), Refusals()
         application = web.Application(middlewares=[errors_and_preflight], client_max_size=65_536)
         application[FAILURES] = {}
         operations: list[Operation] = []
         application[OPERATIONS] = operations
         parts = (
             TimeApi(home.clock.now),
-            ChannelsApi(channels, members, attachments, publishing, Revising(channels), gate),
+            ChannelsApi(channels, members, attachments, publishing, revising, gate),
             BatchApi(members, publishing, gate),
         )
         for part in parts:
@@ -138,6 +142,6 @@ async def rest(directory: Path, clock: Clock | None = None) -> AsyncIterator[Res
             application[FAILURES][root] = refusals.before
         async with TestServer(application) as server, aiohttp.ClientSession() as session:
             url = str(server.make_url("")).rstrip("/")
-            client = Rest(home, members, attachments, session, url)
+            client = Rest(home, members, attachments, session, url, operations)
             client.key = await client.key_for({"[*]*": ["*"]})
             yield client

@@ -28,7 +28,7 @@ from web.api.ably.messages import (
 )
 from web.api.ably.names import MAX_CHANNEL, ChannelName, parse_channel
 from web.api.ably.protocol import MAX_SERIAL, Flag, ProtocolAction, ProtocolMessage, flags_of, modes_of, parse, render
-from web.api.ably.revising import parse_revision
+from web.api.ably.revising import is_revision, parse_revision
 
 AT = datetime(2026, 3, 4, 5, 6, 7, 250_000, tzinfo=UTC)
 MESSAGE = Message(
@@ -353,6 +353,7 @@ def test_nonsense_is_refused_and_never_breaks_anything(value: object) -> None:
         lambda: drafts(value, "ann"),
         lambda: members([value], "ann", connection_id="c", base_id="b"),
         lambda: render(parse(value)),
+        lambda: is_revision(value) and parse_revision(value, "ann", "1-2"),
         lambda: parse_revision(value, "ann", "1-2"),
     ):
         try:

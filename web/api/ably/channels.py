@@ -31,7 +31,7 @@ from web.api.ably.messages import (
     member_view,
     message_view,
 )
-from web.api.ably.names import CHANNEL, channel_at_end, channel_of
+from web.api.ably.names import CHANNEL, CHANNEL_AT_END, channel_at_end, channel_of
 from web.api.ably.paging import LINKS, Limited, Span, link_header
 from web.api.ably.publishing import Publishing
 from web.api.ably.revising import Revising, parse_revision
@@ -216,7 +216,7 @@ class ChannelsApi:
         )
         # The library for Python leaves a slash in a name as it is, here alone.
         last = Api("Status", wrapper, ENVELOPE, CODEC)
-        last.add("GET", "/channels/{channel_id:.+}", self._one, guard, contract=Contract("getMetadataOfChannel"))
+        last.add("GET", "/channels/" + CHANNEL_AT_END, self._one, guard, contract=Contract("getMetadataOfChannel"))
         return [*status.operations, *history.operations, *publishing.operations, *last.operations]
 
     async def _list(self, call: Call[Listed]) -> Answer[Sequence[ChannelDetails | str]]:

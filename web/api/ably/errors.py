@@ -167,7 +167,7 @@ MEANINGS: Mapping[int, str] = {
     400: "The body, a parameter or a name cannot be taken.",
     401: "The credentials are missing, not known, or not enough.",
     403: "Whoever asks may not do this.",
-    404: "There is nothing there.",
+    404: "There is nothing there, or no app of that key.",
     413: "The body is too large.",
     422: "What is asked for cannot be done.",
     429: "Too much was asked for at once.",
@@ -175,7 +175,10 @@ MEANINGS: Mapping[int, str] = {
     503: "The server cannot do this now.",
 }
 ENVELOPE = Envelope(
-    (Format.JSON.value, Format.MSGPACK.value, Format.HTML.value), ErrorDocument, MEANINGS, (400, 401, 429, 500, 503)
+    (Format.JSON.value, Format.MSGPACK.value, Format.HTML.value),
+    ErrorDocument,
+    MEANINGS,
+    (400, 401, 404, 429, 500, 503),
 )
 
 

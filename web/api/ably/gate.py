@@ -23,7 +23,11 @@ from web.operations import Guard
 
 CLIENT_HEADER = "X-Ably-ClientId"
 
+<<<<<<< HEAD
 _GRANT = web.RequestKey("_GRANT", Grant)
+=======
+_GRANT: web.RequestKey[Grant] = web.RequestKey("grant", Grant)
+>>>>>>> seven
 
 
 class Gate:
@@ -79,8 +83,7 @@ class Gate:
 
 def granted(request: web.Request) -> Grant:
     """What the caller of an operation with `Gate.guard` may do."""
-    grant: Grant = request[_GRANT]
-    return grant
+    return request[_GRANT]
 
 
 def demand(grant: Grant, operation: str, channel: str = "*") -> None:

@@ -105,11 +105,11 @@ class KeysApi:
         api = Api("Authentication", wrapper, ENVELOPE, CODEC)
         api.add(
             *("POST", "/keys/{keyName}/requestToken", self._request_token),
-            contract=Contract("requestAccessToken", 201, refusals=(404,)),
+            contract=Contract("requestAccessToken", 201, refusals=(400, 401, 404, 413, 429, 503)),
         )
         api.add(
             *("POST", "/keys/{keyName}/revokeTokens", self._revoke_tokens, self._gate.guard),
-            contract=Contract("revokeTokens", refusals=(404,)),
+            contract=Contract("revokeTokens", refusals=(413,)),
         )
         return api.operations
 

@@ -19,6 +19,8 @@ MAX_CHANNEL = 200
 """Characters of a name."""
 CHANNEL = "{channel_id:[^/]+}"
 """In the path of an operation."""
+CHANNEL_AT_END = r"{channel_id:[\s\S]+}"
+"""In a path that ends with it, where a slash is part of the name."""
 _QUALIFIED = re.compile(r"\[(?P<qualifier>[^\[\]?]*)(?:\?(?P<params>[^\[\]]*))?\](?P<name>.*)", re.DOTALL)
 _UNPRINTABLE = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
 _SHOWN = 60

@@ -79,7 +79,8 @@ class Revision:
 
 def is_revision(item: object) -> bool:
     """Whether a message on the wire is a new version of another."""
-    return isinstance(item, dict) and item.get("action") in ACTIONS and not isinstance(item["action"], bool)
+    action = item.get("action") if isinstance(item, dict) else None
+    return isinstance(action, int) and not isinstance(action, bool) and action in ACTIONS
 
 
 def parse_revision(value: object, granted: str, serial: str = "") -> Revision:

@@ -1,0 +1,48 @@
+"""Two clients meet on a channel, by Ably's own library for Python."""
+
+import asyncio
+import json
+import os
+
+from ably import AblyRealtime
+
+
+def client(name: str) -> AblyRealtime:
+    """One of them. The library takes no port for realtime: it is always 80."""
+    return AblyRealtime(
+        key=os.environ["ABLY_KEY"],
+        use_token_auth=True,
+        client_id=name,
+        endpoint=os.environ["ABLY_HOST"],
+        port=80,
+        tls=False,
+        use_binary_protocol=os.environ["ABLY_BINARY"] == "yes",
+    )
+
+
+async def main() -> None:
+    """Both say something, and hear it."""
+    ana, ben = client("ana"), client("ben")
+    heard: list[list[object]] = []
+    enough = asyncio.Event()
+
+    def listen(message: object) -> None:
+        heard.append([message.name, message.data, message.client_id])  # type: ignore[attr-defined]
+        if len(heard) == 3:
+            enough.set()
+
+    hers, his = ana.channels.get("snakes"), ben.channels.get("snakes")
+    await hers.subscribe(listen)
+    await his.attach()
+    await his.publish("text", "hiss")
+    await his.publish("json", {"length": 3})
+    await hers.publish("own", "echo")
+    await asyncio.wait_for(enough.wait(), 30)
+    await his.presence.enter("coiled")
+    present = [[each.client_id, each.data] for each in await hers.presence.get()]
+    await ana.close()
+    await ben.close()
+    print(json.dumps({"heard": sorted(heard, key=str), "present": present}))
+
+
+asyncio.run(main())
