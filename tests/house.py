@@ -211,6 +211,7 @@ class Web:
     hidden: list[str]
     application: web.Application
     backups: HourlyBackups
+    ably: Ably
 
 
 @asynccontextmanager
@@ -275,7 +276,7 @@ async def webbed(
     mount_apiture(application, open_house.services.notifications, authentication, clock.now)
     openapi.mount(application, "owncast-py", "0")
     async with TestServer(application) as server:
-        yield Web(server, studio, credentials, viewers, logs, hidden, application, backups)
+        yield Web(server, studio, credentials, viewers, logs, hidden, application, backups, ably)
     await backups.aclose()
 
 

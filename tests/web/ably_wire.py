@@ -125,7 +125,7 @@ async def rest(directory: Path, clock: Clock | None = None) -> AsyncIterator[Res
     async with house(directory, clock=clock) as home:
         channels, keyring = home.foundations.channels, home.foundations.keyring
         members, attachments = home.foundations.members, home.foundations.occupancy
-        publishing, revising = Publishing(channels, home.chat), Revising(channels)
+        publishing, revising = Publishing(channels, home.chat, home.services.stats.count), Revising(channels)
         gate, refusals = Gate(keyring), Refusals()
         application = web.Application(middlewares=[errors_and_preflight], client_max_size=65_536)
         application[FAILURES] = {}
