@@ -19,6 +19,7 @@ from owncast_py.realtime.channels import Channels
 from owncast_py.realtime.keyring import Keyring
 from owncast_py.realtime.members import Members
 from owncast_py.realtime.occupancy import Attachments
+from owncast_py.realtime.stats import Stats
 from owncast_py.setting_groups import Group
 from owncast_py.settings import Settings
 from owncast_py.storage.database import Database
@@ -36,6 +37,7 @@ class Foundations:
     members: Members
     occupancy: Attachments
     keyring: Keyring
+    stats: Stats
 
 
 async def open_foundations(
@@ -59,6 +61,9 @@ async def open_foundations(
     keyring = Keyring(database, now)
     await keyring.start()
     stack.push_async_callback(keyring.aclose)
+    stats = Stats(database, now)
+    await stats.start()
+    stack.push_async_callback(stats.aclose)
     broker = MemoryBroker(now)
     channels = Channels(database, broker)
     await channels.start()
@@ -67,5 +72,5 @@ async def open_foundations(
     await announcer.start()
     stack.push_async_callback(announcer.aclose)
     return Foundations(
-        database, events, settings, accounts, channels, Members(database, broker), Attachments(), keyring
+        database, events, settings, accounts, channels, Members(database, broker), Attachments(), keyring, stats
     )

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 from owncast_py.branding import Branding
 from owncast_py.broadcast.session import Status
 from owncast_py.chat.chat import Chat
+from owncast_py.device_queue import DEVICE, PUSH, DeviceQueue, relay
 from owncast_py.directory import DirectoryListing
 from owncast_py.foundations import Foundations
 from owncast_py.go_live import BROWSER, GoLive
@@ -24,16 +25,19 @@ from owncast_py.metrics.geo import GeoIp
 from owncast_py.metrics.playback import Playback
 from owncast_py.metrics.samples import Samples
 from owncast_py.notifications.channels import DeliveryChannel
+from owncast_py.notifications.channels.device import DeviceChannel
 from owncast_py.notifications.channels.discord import Discord
 from owncast_py.notifications.channels.email import Email
 from owncast_py.notifications.channels.mail_server import SmtpSettings
 from owncast_py.notifications.channels.posting import Poster
+from owncast_py.notifications.channels.push_relay import RelayTransport
 from owncast_py.notifications.channels.webhook import Webhook
 from owncast_py.notifications.channels.webpush import WebPush
 from owncast_py.notifications.service import Notifications
 from owncast_py.notifications.targets import connector
 from owncast_py.notifications.vapid import VapidKeys
 from owncast_py.outgoing import Outgoing
+from owncast_py.realtime.push import Push
 from owncast_py.schedule.service import Schedule
 from owncast_py.schedule_watch import ScheduleWatch
 from owncast_py.setting_groups import InstanceSettings, NotificationSettings, PushSettings
@@ -74,6 +78,7 @@ class Services:
     go_live: GoLive
     push_keys: VapidKeys
     """By what push services and browsers know this server."""
+    push: Push
     schedule: Schedule
     samples: Samples
     playback: Playback
@@ -103,13 +108,17 @@ async def open_services(stack: AsyncExitStack, foundations: Foundations, around:
 
     keys = await _push_keys(settings)
     channels = _channels(stack, foundations, around, user_agent, keys)
+    device = DeviceChannel({"ablyChannel": RelayTransport(relay(foundations.channels, foundations.keyring))})
     notifications = Notifications(
-        *(database, channels, around.now, around.monotonic, random.Random()),
-        topics=TOPICS,
+        *(database, {**channels, DEVICE: device}, around.now, around.monotonic, random.Random()),
+        topics=(*TOPICS, PUSH),
         received_kept=around.received_kept,
     )
     await notifications.start()
     stack.push_async_callback(notifications.aclose)
+    push = Push(database, DeviceQueue(notifications), around.now, count=foundations.stats.count)
+    await push.start()
+    device.settled = push.settled
 
     chat = Chat(
         foundations, around.data_dir / "emoji", around.status, schedule.next_event, around.now, around.monotonic
@@ -138,6 +147,7 @@ async def open_services(stack: AsyncExitStack, foundations: Foundations, around:
         notifications=notifications,
         go_live=go_live,
         push_keys=keys,
+        push=push,
         schedule=schedule,
         samples=samples,
         playback=Playback(around.monotonic, around.now, around.bitrates),

@@ -267,6 +267,7 @@ async def webbed(
             hide=hidden.append,
             pages=pages,
             channel_socket=ably.sockets.serve,
+            channel_connections=lambda: len(ably.realtime),
             now=clock.now,
             monotonic=clock.monotonic,
         ),

@@ -91,6 +91,10 @@ class Attachments:
             presence_subscribers=counts[Mode.PRESENCE_SUBSCRIBE],
         )
 
+    def addresses(self) -> list[Address]:
+        """Every channel to which anybody is attached."""
+        return [address for address, channel in self._channels.items() if channel.modes]
+
     def channels(self, app: str) -> list[str]:
         """The channels of an app to which anybody is attached, in the order of their names."""
         return sorted(each.channel for each, channel in self._channels.items() if each.app == app and channel.modes)

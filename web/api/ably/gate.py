@@ -23,11 +23,7 @@ from web.operations import Guard
 
 CLIENT_HEADER = "X-Ably-ClientId"
 
-<<<<<<< HEAD
-_GRANT = web.RequestKey("_GRANT", Grant)
-=======
 _GRANT: web.RequestKey[Grant] = web.RequestKey("grant", Grant)
->>>>>>> seven
 
 
 class Gate:
