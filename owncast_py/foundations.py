@@ -19,7 +19,6 @@ from owncast_py.realtime.channels import Channels
 from owncast_py.realtime.keyring import Keyring
 from owncast_py.realtime.members import Members
 from owncast_py.realtime.occupancy import Attachments
-from owncast_py.realtime.stats import Stats
 from owncast_py.setting_groups import Group
 from owncast_py.settings import Settings
 from owncast_py.storage.database import Database
@@ -37,7 +36,6 @@ class Foundations:
     members: Members
     occupancy: Attachments
     keyring: Keyring
-    stats: Stats
 
 
 async def open_foundations(
@@ -61,9 +59,6 @@ async def open_foundations(
     keyring = Keyring(database, now)
     await keyring.start()
     stack.push_async_callback(keyring.aclose)
-    stats = Stats(database, now)
-    await stats.start()
-    stack.push_async_callback(stats.aclose)
     broker = MemoryBroker(now)
     channels = Channels(database, broker)
     await channels.start()
@@ -72,5 +67,5 @@ async def open_foundations(
     await announcer.start()
     stack.push_async_callback(announcer.aclose)
     return Foundations(
-        database, events, settings, accounts, channels, Members(database, broker), Attachments(), keyring, stats
+        database, events, settings, accounts, channels, Members(database, broker), Attachments(), keyring
     )

@@ -250,7 +250,7 @@ async def webbed(
     authentication = Authentication(
         open_house.services.foundations.accounts, credentials.verify_admin_password, clock.now, clock.monotonic
     )
-    ably = Ably(open_house.services.foundations, open_house.chat, clock.now, clock.monotonic)
+    ably = Ably(open_house.services, clock.now, clock.monotonic)
     mount_owncast(
         application,
         Owncast(

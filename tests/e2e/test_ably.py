@@ -57,12 +57,11 @@ class Line:
     port: int
     writers: set[asyncio.StreamWriter] = field(default_factory=set)
 
-    def cut(self) -> int:
-        """Cuts all of them. Returns how many there were."""
-        cut = len(self.writers)
-        for writer in list(self.writers):
+    def cut(self) -> None:
+        """Cuts all of them."""
+        for writer in self.writers:
             writer.transport.abort()
-        return cut
+        self.writers.clear()
 
 
 @asynccontextmanager

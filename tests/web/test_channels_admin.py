@@ -97,9 +97,9 @@ async def test_statistics_have_every_interval_and_outlive_a_restart(tmp_path: Pa
     }
     at = datetime(2026, 3, 4, 4, 59, tzinfo=UTC)
     async with administered(tmp_path) as admin:
-        await admin.home.foundations.stats.insert(DEFAULT_APP, [(at, entries)])
-        await admin.home.foundations.stats.insert(DEFAULT_APP, [(at - timedelta(days=40), entries)])
-        await admin.home.foundations.stats.insert("other", [(at, entries)])
+        await admin.home.services.stats.insert(DEFAULT_APP, [(at, entries)])
+        await admin.home.services.stats.insert(DEFAULT_APP, [(at - timedelta(days=40), entries)])
+        await admin.home.services.stats.insert("other", [(at, entries)])
     async with administered(tmp_path) as admin:
         nothing = dict.fromkeys(("messagesIn", "messagesOut", "connections", "channels", "requests", "refused"), 0)
         counted = {

@@ -82,6 +82,11 @@ def granted(request: web.Request) -> Grant:
     return request[_GRANT]
 
 
+def grant_if_any(request: web.Request) -> Grant | None:
+    """The same where it has any credentials at all."""
+    return request.get(_GRANT)
+
+
 def demand(grant: Grant, operation: str, channel: str = "*") -> None:
     """Raises AblyError unless that is allowed on the channel, or on all of them."""
     if not grant.capability.allows(channel, operation):

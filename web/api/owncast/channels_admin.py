@@ -16,12 +16,12 @@ from typing_extensions import TypedDict
 
 from owncast_py.chat.content import timestamp
 from owncast_py.chat.moderation import Moderation
-from owncast_py.foundations import Foundations
 from owncast_py.realtime.messages import DEFAULT_APP
-from owncast_py.realtime.push import MAX_DEVICES, Push
+from owncast_py.realtime.push import MAX_DEVICES
 from owncast_py.realtime.push_devices import Device
 from owncast_py.realtime.stats import Direction
 from owncast_py.realtime.stats_entries import Unit, summed
+from owncast_py.services import Services
 from web.api.owncast import answers
 from web.api.owncast.answers import Done, done
 from web.authentication import Authentication
@@ -100,16 +100,16 @@ class ChannelsAdminApi:
 
     def __init__(
         self,
-        foundations: Foundations,
-        push: Push,
+        services: Services,
         connections: Callable[[], int],
         moderation: Moderation,
         authentication: Authentication,
         now: Callable[[], datetime],
     ) -> None:
         """`connections` says how many clients are connected, `now` is aware UTC."""
-        self._foundations = foundations
-        self._push = push
+        self._foundations = services.foundations
+        self._push = services.push
+        self._counted = services.stats
         self._connections = connections
         self._moderation = moderation
         self._authentication = authentication
@@ -149,7 +149,7 @@ class ChannelsAdminApi:
         """What happened in channels lately, interval by interval, the oldest first; none is left out."""
         unit = Unit(call.input.unit)
         begins = _begins(unit, self._now())
-        found = await self._foundations.stats.read(
+        found = await self._counted.read(
             call.input.app,
             unit,
             since=begins[0],

@@ -119,10 +119,7 @@ def mount_owncast(application: web.Application, owncast: Owncast) -> Documents:
         moderating,
         IntegrationsApi(chat, authentication, moderating),
         ChannelKeysApi(services.foundations.keyring, moderation, authentication),
-        ChannelsAdminApi(
-            *(services.foundations, services.push, owncast.channel_connections),
-            *(moderation, authentication, owncast.now),
-        ),
+        ChannelsAdminApi(services, owncast.channel_connections, moderation, authentication, owncast.now),
         UsersApi(chat, authentication),
         ShowApi(studio, services.playback, owncast.logs, moderation, authentication, version),
         ServerConfigApi(settings, studio, owncast.credentials, authentication, owncast.running),

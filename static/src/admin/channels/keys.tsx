@@ -14,7 +14,7 @@ import { FormDialog, Problem } from "../form-dialog";
 import { capabilityOf, type Choice, CHOICES, permissionsOf } from "./capability";
 import "../../styles/admin-content.css";
 
-type ChannelKey = Schemas["KeyView"];
+type ChannelKey = Schemas["ChannelKeyView"];
 
 const EXAMPLE = '{"chat": ["subscribe"]}';
 /** As many channels of a key as are read at a glance; all are in its JSON. */
