@@ -267,7 +267,6 @@ async def webbed(
             hide=hidden.append,
             pages=pages,
             channel_socket=ably.sockets.serve,
-            channel_connections=lambda: len(ably.realtime),
             now=clock.now,
             monotonic=clock.monotonic,
         ),

@@ -155,7 +155,6 @@ async def run(config: Config, credentials: Credentials, logs: RecentLogs) -> Non
                 hide=add_secret,
                 pages=pages,
                 channel_socket=ably.sockets.serve,
-                channel_connections=lambda: len(ably.realtime),
                 now=_now,
                 monotonic=time.monotonic,
             ),

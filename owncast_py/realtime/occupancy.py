@@ -101,6 +101,10 @@ class Attachments:
         """There are so many connections more."""
         self._connections[app] += number
 
+    def connected(self) -> int:
+        """How many connections there are, attached or not."""
+        return self._connections.total()
+
     def gauges(self) -> dict[str, dict[str, int]]:
         """How many connections and active channels each app has, by the names of statistics."""
         channels = Counter(address.app for address, channel in self._channels.items() if channel.modes)

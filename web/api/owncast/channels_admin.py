@@ -101,16 +101,14 @@ class ChannelsAdminApi:
     def __init__(
         self,
         services: Services,
-        connections: Callable[[], int],
         moderation: Moderation,
         authentication: Authentication,
         now: Callable[[], datetime],
     ) -> None:
-        """`connections` says how many clients are connected, `now` is aware UTC."""
+        """`now` is aware UTC."""
         self._foundations = services.foundations
         self._push = services.push
         self._counted = services.stats
-        self._connections = connections
         self._moderation = moderation
         self._authentication = authentication
         self._now = now
@@ -143,7 +141,7 @@ class ChannelsAdminApi:
                     "members": len(await members.of(address)),
                 }
             )
-        return {"connections": self._connections(), "count": len(addresses), "channels": channels}
+        return {"connections": occupancy.connected(), "count": len(addresses), "channels": channels}
 
     async def _stats(self, call: Call[StatsQuery]) -> list[ChannelStatsView]:
         """What happened in channels lately, interval by interval, the oldest first; none is left out."""

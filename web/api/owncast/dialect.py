@@ -70,8 +70,6 @@ class Owncast:
     """What was built, by its path."""
     channel_socket: Callable[[web.Request], Awaitable[web.StreamResponse]] | None
     """Serves WebSockets that come to the page's own address."""
-    channel_connections: Callable[[], int]
-    """How many of these there are."""
     now: Callable[[], datetime]
     """Aware, in UTC."""
     monotonic: Callable[[], float]
@@ -119,7 +117,7 @@ def mount_owncast(application: web.Application, owncast: Owncast) -> Documents:
         moderating,
         IntegrationsApi(chat, authentication, moderating),
         ChannelKeysApi(services.foundations.keyring, moderation, authentication),
-        ChannelsAdminApi(services, owncast.channel_connections, moderation, authentication, owncast.now),
+        ChannelsAdminApi(services, moderation, authentication, owncast.now),
         UsersApi(chat, authentication),
         ShowApi(studio, services.playback, owncast.logs, moderation, authentication, version),
         ServerConfigApi(settings, studio, owncast.credentials, authentication, owncast.running),
