@@ -89,6 +89,10 @@ class Attachments:
             presence_subscribers=counts[Mode.PRESENCE_SUBSCRIBE],
         )
 
+    def addresses(self) -> list[Address]:
+        """Every channel to which anybody is attached."""
+        return [address for address, channel in self._channels.items() if channel.modes]
+
     def channels(self, app: str) -> list[str]:
         """The channels of an app to which anybody is attached, in the order of their names."""
         return sorted(each.channel for each, channel in self._channels.items() if each.app == app and channel.modes)
@@ -96,6 +100,10 @@ class Attachments:
     def connect(self, app: str, number: int = 1) -> None:
         """There are so many connections more."""
         self._connections[app] += number
+
+    def connected(self) -> int:
+        """How many connections there are, attached or not."""
+        return self._connections.total()
 
     def gauges(self) -> dict[str, dict[str, int]]:
         """How many connections and active channels each app has, by the names of statistics."""

@@ -44,6 +44,11 @@ export function shortTime(then: number): string {
   return dateAs("short", then);
 }
 
+/** The day or month, in UTC, that `then` (ms since the epoch) is in: "21 Nov 2026", "Nov 2026". */
+export function calendarTime(then: number, unit: "day" | "month"): string {
+  return dateAs(unit, then);
+}
+
 /** The time of day `then` (ms since the epoch). */
 export function timeOfDay(then: number): string {
   return dateAs("time", then);
@@ -53,6 +58,8 @@ const SHAPES = {
   full: { dateStyle: "full", timeStyle: "short" },
   short: { dateStyle: "medium", timeStyle: "short" },
   time: { timeStyle: "short" },
+  day: { dateStyle: "medium", timeZone: "UTC" },
+  month: { month: "short", year: "numeric", timeZone: "UTC" },
 } as const;
 /** Making one takes a browser longer than drawing a message, and a flood of chat needs hundreds a second. */
 const dates = new Map<string, Intl.DateTimeFormat>();

@@ -3,6 +3,7 @@
 import type { ComponentChild } from "preact";
 import type admin from "../public/words/admin/en.json";
 import type adminChat from "../public/words/admin/chat/en.json";
+import type adminChannels from "../public/words/admin/channels/en.json";
 import type adminContent from "../public/words/admin/content/en.json";
 import type adminIntegrations from "../public/words/admin/integrations/en.json";
 import type adminNow from "../public/words/admin/now/en.json";
@@ -13,7 +14,7 @@ import type kit from "../public/words/kit/en.json";
 import type viewer from "../public/words/viewer/en.json";
 import { initial } from "./state";
 
-type Admin = typeof admin & typeof adminChat & typeof adminContent & typeof adminIntegrations & typeof adminNow & typeof adminServer & typeof adminStream;
+type Admin = typeof admin & typeof adminChat & typeof adminChannels & typeof adminContent & typeof adminIntegrations & typeof adminNow & typeof adminServer & typeof adminStream;
 type AnyKey = keyof (Admin & typeof chat & typeof kit & typeof viewer);
 /** A sentence that depends on a number has one key for each plural of the language: `x.one`, `x.other` and so on. */
 export type PluralKey = AnyKey extends infer Key ? (Key extends `${infer Base}.other` ? Base : never) : never;

@@ -25,6 +25,8 @@ from shown import add, live
 from test_admin_settings import CASES
 
 from owncast_py.broadcast.viewers import Viewers
+from owncast_py.realtime.messages import DEFAULT_APP
+from owncast_py.realtime.push_devices import Registration
 from owncast_py.topics import TOPICS
 from transcoder.window import LiveWindow
 from web.api.owncast import chat_frames
@@ -201,6 +203,8 @@ async def town(tmp_path: Path) -> AsyncIterator[Town]:
         bots = [await admin.post("/api/admin/accesstokens/create", {"name": n, "scopes": scopes}) for n in ("A", "B")]
         webhook, kept = [await admin.post("/api/admin/webhooks/create", hook) for _ in range(2)]
         key = await admin.post("/api/admin/channels/keys/create")
+        tablet = Registration("tablet", "tablet", "android", {"transportType": "ablyChannel", "channel": "news"})
+        await admin.home.services.push.register(DEFAULT_APP, tablet)
         planned = await admin.post("/api/admin/schedule/event", event)
         for file in ("tea.png", "old.png"):
             await admin.post("/api/admin/emoji/upload", {"name": file, "data": encoded})
@@ -222,6 +226,7 @@ async def town(tmp_path: Path) -> AsyncIterator[Town]:
             "/api/admin/webhooks/secret": {"id": kept["id"]},
             "/api/admin/channels/keys/create": {"name": "Overlay"},
             "/api/admin/channels/keys/revoke": {"key": key["key"]},
+            "/api/admin/channels/devices/delete": {"id": "tablet"},
             "/api/admin/accesstokens/create": {"name": "C", "scopes": scopes},
             "/api/admin/accesstokens/delete": {"token": bots[1]["token"]},
             "/api/admin/users/delete": {"userId": ben["id"]},

@@ -68,6 +68,15 @@ export const GROUPS: readonly Group[] = [
     ],
   },
   {
+    title: "nav.channels",
+    pages: [
+      { path: "/channels", title: "nav.liveChannels", load: () => import("./channels/live") },
+      { path: "/channel-keys", title: "nav.channelKeys", load: () => import("./channels/keys") },
+      { path: "/channel-stats", title: "nav.channelStats", load: () => import("./channels/stats") },
+      { path: "/push-devices", title: "nav.pushDevices", load: () => import("./channels/devices") },
+    ],
+  },
+  {
     title: "nav.server",
     pages: [
       { path: "/connections", title: "nav.connections", load: () => import("./server/connections") },

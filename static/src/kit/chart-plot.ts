@@ -2,7 +2,7 @@
 // with their names at their ends, limits, and the place that the reader points at. Its colours are the theme's.
 import UPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
-import { timeOfDay } from "../format";
+import { calendarTime, timeOfDay } from "../format";
 import { language } from "../words";
 import type { ChartProps } from "./chart";
 import { alone, topOf } from "./series";
@@ -60,7 +60,7 @@ export function plot(target: HTMLElement, first: ChartProps, onPick: (at: number
           ...axis,
           space: 70,
           size: 28,
-          values: (_, splits) => splits.map((at) => (props.to - props.from > DAY_AND_HALF ? day.format(at * 1_000) : timeOfDay(at * 1_000))),
+          values: (_, splits) => splits.map(timeAt),
         },
         {
           ...axis,
@@ -92,6 +92,11 @@ export function plot(target: HTMLElement, first: ChartProps, onPick: (at: number
     dataOf(props),
     target,
   );
+
+  function timeAt(at: number): string {
+    if (props.calendar === "month") return calendarTime(at * 1_000, "month");
+    return props.to - props.from > DAY_AND_HALF ? day.format(at * 1_000) : timeOfDay(at * 1_000);
+  }
 
   function write(text: string, x: number, y: number, color: string) {
     const { ctx } = made;

@@ -1,7 +1,7 @@
 // A chart over time: what stands around the canvas, and the same as a table. The canvas itself, and with it uPlot, is
 // fetched when the first chart is shown.
 import { useEffect, useRef, useState } from "preact/hooks";
-import { shortTime } from "../format";
+import { calendarTime, shortTime } from "../format";
 import { t } from "../words";
 import type { Plot } from "./chart-plot";
 import { rowsOf, type Values } from "./series";
@@ -29,6 +29,8 @@ export interface ChartProps {
   top?: number;
   /** Values are counted, so there is nothing between two whole numbers. */
   whole?: boolean;
+  /** Each time is a whole day or month, in UTC. */
+  calendar?: "day" | "month";
   /** Values that something happens at. */
   limits?: ReadonlyArray<{ name: string; value: number }>;
 }
@@ -94,12 +96,12 @@ export function Chart(props: ChartProps) {
 }
 
 /** What was measured at the place that is pointed at, else last. */
-function Readout({ times, lines, format, picked }: ChartProps & { picked: number | null }) {
+function Readout({ times, lines, format, calendar, picked }: ChartProps & { picked: number | null }) {
   const at = picked ?? times.findLastIndex((_, place) => lines.some((line) => line.values[place] != null));
   const time = times[at];
   return (
     <figcaption class="chart-readout" aria-live={picked === null ? "off" : "polite"}>
-      {time !== undefined && <span class="quiet">{shortTime(time * 1_000)}</span>}
+      {time !== undefined && <span class="quiet">{timeOf(time, calendar)}</span>}
       {time !== undefined &&
         lines.map((line) => (
           <span key={line.name} data-hue={line.hue}>
@@ -111,7 +113,7 @@ function Readout({ times, lines, format, picked }: ChartProps & { picked: number
 }
 
 /** The same as a table; of many measurements as many as one likes to read. */
-function Data({ label, times, lines, format }: ChartProps) {
+function Data({ label, times, lines, format, calendar }: ChartProps) {
   const [open, setOpen] = useState(false);
   return (
     <details class="details chart-data" onToggle={(event) => setOpen(event.currentTarget.open)}>
@@ -134,7 +136,7 @@ function Data({ label, times, lines, format }: ChartProps) {
             <tbody>
               {rowsOf(times, lines.map((line) => line.values), TABLE_ROWS).map((at) => (
                 <tr key={times[at]}>
-                  <td data-label={t("chart.time")}>{shortTime((times[at] ?? 0) * 1_000)}</td>
+                  <td data-label={t("chart.time")}>{timeOf(times[at] ?? 0, calendar)}</td>
                   {lines.map((line) => (
                     <td key={line.name} data-label={line.name} data-align="end">
                       {valueOf(line, at, format)}
@@ -148,6 +150,10 @@ function Data({ label, times, lines, format }: ChartProps) {
       )}
     </details>
   );
+}
+
+function timeOf(time: number, calendar: ChartProps["calendar"]): string {
+  return calendar ? calendarTime(time * 1_000, calendar) : shortTime(time * 1_000);
 }
 
 function valueOf(line: Line, at: number, format: (value: number) => string): string {

@@ -15,10 +15,20 @@ from owncast_py.chat.errors import ChatError, ConnectionRefused, MessageRefused
 from owncast_py.errors import AccountError, ImageRefused, SettingError, StorageError
 from owncast_py.notifications.errors import NotificationError
 from owncast_py.realtime.errors import RealtimeError
+from owncast_py.realtime.push_devices import PushError
 from web.operations import Api, Handler
 
 TOO_FAST = frozenset({"RATE_LIMITED", "SLOW_MODE"})
-REFUSED = (AccountError, BackupError, ChatError, ImageRefused, NotificationError, RealtimeError, SettingError)
+REFUSED = (
+    AccountError,
+    BackupError,
+    ChatError,
+    ImageRefused,
+    NotificationError,
+    PushError,
+    RealtimeError,
+    SettingError,
+)
 FORBIDDEN = frozenset({"TIMED_OUT", "NOT_ESTABLISHED", "CHAT_CLOSED", "USER_DISABLED", "SCOPE_MISSING"})
 
 

@@ -39,7 +39,7 @@ class KeyName(Input):
     key: str = Field(max_length=300)
 
 
-class KeyView(TypedDict):
+class ChannelKeyView(TypedDict):
     """A key. `value`, all of it, is told once, by what made it."""
 
     key: str
@@ -69,11 +69,11 @@ class ChannelKeysApi:
         api.add("POST", f"{prefix}/revoke", self._revoke, admin)
         return api.operations
 
-    async def _keys(self, _call: Call[None]) -> list[KeyView]:
+    async def _keys(self, _call: Call[None]) -> list[ChannelKeyView]:
         """Every key without its secret, also those that were revoked lately."""
         return [_view(key) for key in self._keyring.keys_of()]
 
-    async def _create(self, call: Call[NewKey]) -> KeyView:
+    async def _create(self, call: Call[NewKey]) -> ChannelKeyView:
         """Makes a key, which is shown this once."""
         wanted = call.input
         key = await self._keyring.create_key(
@@ -89,7 +89,7 @@ class ChannelKeysApi:
         return done("revoked the key")
 
 
-def _view(key: Key) -> KeyView:
+def _view(key: Key) -> ChannelKeyView:
     return {
         "key": key.name,
         "app": key.app,

@@ -25,6 +25,7 @@ from web.api.owncast.backups import BackupsApi
 from web.api.owncast.branding import BrandingApi
 from web.api.owncast.browsers import BrowsersApi
 from web.api.owncast.channel_keys import ChannelKeysApi
+from web.api.owncast.channels_admin import ChannelsAdminApi
 from web.api.owncast.chat import ChatApi
 from web.api.owncast.chat_socket import ChatSockets
 from web.api.owncast.config import ConfigDocument
@@ -116,6 +117,7 @@ def mount_owncast(application: web.Application, owncast: Owncast) -> Documents:
         moderating,
         IntegrationsApi(chat, authentication, moderating),
         ChannelKeysApi(services.foundations.keyring, moderation, authentication),
+        ChannelsAdminApi(services, moderation, authentication, owncast.now),
         UsersApi(chat, authentication),
         ShowApi(studio, services.playback, owncast.logs, moderation, authentication, version),
         ServerConfigApi(settings, studio, owncast.credentials, authentication, owncast.running),
