@@ -1,6 +1,7 @@
 """Where pushes to devices wait: endpoints of the delivery channel `device`, on one topic of this server.
 
-Owns the way between `realtime.push`, which knows devices, and `notifications`, which knows the queue. Every endpoint is
+Owns the way between `realtime.push`, which knows devices, and `notifications`, which knows the queue, and the way back
+of those pushes that come out of a channel. Every endpoint is
 subscribed to PUSH, and each push is for some of them. A recipient that no device has gets an endpoint too, so that one
 that takes nothing stands in nobody's way; of these the DIRECT that were used last are kept.
 """
@@ -15,8 +16,12 @@ from hashlib import sha256
 import orjson
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from owncast_py.notifications.channels.push_relay import Publish
 from owncast_py.notifications.errors import NotificationError, Unknown
 from owncast_py.notifications.service import Notifications
+from owncast_py.realtime.channels import Channels
+from owncast_py.realtime.keyring import Keyring
+from owncast_py.realtime.messages import CHAT, STREAM, Address, Draft
 from owncast_py.realtime.push_devices import Fault, PushError
 
 DEVICE = "device"
@@ -79,3 +84,19 @@ class DeviceQueue:
             return (await self._notifications.endpoints.create(DEVICE, url, document, [PUSH])).id
         except NotificationError as error:
             raise PushError(Fault.FULL, str(error)) from error
+
+
+def relay(channels: Channels, keyring: Keyring) -> Publish:
+    """Publishes for the transport `ablyChannel`, as long as the key that the recipient came with may do so."""
+
+    async def publish(recipient: Mapping[str, object], name: str, text: bytes) -> None:
+        app, channel, key_name = (str(recipient.get(each, "")) for each in ("app", "channel", "keyName"))
+        address = Address(app, channel)
+        if address in (CHAT, STREAM):
+            raise PushError(Fault.CHANNEL, f"The channel {channel!r} is the server's own; nothing is pushed into it.")
+        keys = (key for key in keyring.keys_of(app) if key.name == key_name and key.revoked_at is None)
+        if not any(key.capability.allows(channel, "publish") for key in keys):
+            raise PushError(Fault.CHANNEL, f"The key {key_name[:80]} may not publish on {channel[:60]!r} any more.")
+        await channels.publish(address, Draft(name=name, data=text, encoding="utf-8"))
+
+    return publish

@@ -50,8 +50,6 @@ class Fault(Enum):
     """A value that cannot be."""
     UNKNOWN = auto()
     """There is no such device."""
-    SECRET = auto()
-    """Whoever asks does not know the device's secret."""
     CHANNEL = auto()
     """Nothing is pushed of that channel."""
     TOO_LONG = auto()

@@ -41,7 +41,7 @@ class Http2Poster:
             import_module("h2")
         except ImportError:
             raise ConfigError([f"notifications.apns: {MISSING}"]) from None
-        self._faults: tuple[type[Exception], ...] = (httpx.HTTPError, httpx.InvalidURL)
+        self._faults: tuple[type[Exception], ...] = (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError)
         self._client = cast(
             _Client, httpx.AsyncClient(http1=False, http2=True, verify=verify, timeout=SECONDS, trust_env=False)
         )
@@ -58,7 +58,7 @@ class Http2Poster:
                 answer = await self._client.post(address, content=body, headers=headers)
         except TimeoutError:
             return Outcome(error=f"{place} did not answer within {SECONDS:g} seconds.")
-        except (*self._faults, OSError, ValueError) as error:
+        except self._faults as error:
             return Outcome(error=f"Nothing was sent to {place}: {str(error)[:300] or type(error).__name__}.")
         said = answer.content[:MAX_ANSWER].decode("utf-8", "replace")
         failed = "" if 200 <= answer.status_code <= 299 else f"{place} answered {answer.status_code}."

@@ -23,7 +23,7 @@ from web.operations import Guard
 
 CLIENT_HEADER = "X-Ably-ClientId"
 
-_GRANT: web.RequestKey[Grant] = web.RequestKey("grant", Grant)
+_GRANT = web.RequestKey("_GRANT", Grant)
 
 
 class Gate:
@@ -79,7 +79,8 @@ class Gate:
 
 def granted(request: web.Request) -> Grant:
     """What the caller of an operation with `Gate.guard` may do."""
-    return request[_GRANT]
+    grant: Grant = request[_GRANT]
+    return grant
 
 
 def demand(grant: Grant, operation: str, channel: str = "*") -> None:
