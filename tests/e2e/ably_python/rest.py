@@ -25,7 +25,10 @@ async def main() -> None:
         pages, page = [], await channel.history(limit=2, direction="forwards")
         while page is not None:
             pages.append(
-                [[each.name, list(each.data) if isinstance(each.data, (bytes, bytearray)) else each.data] for each in page.items]
+                [
+                    [each.name, list(each.data) if isinstance(each.data, (bytes, bytearray)) else each.data]
+                    for each in page.items
+                ]
             )
             page = await page.next() if page.has_next() else None
         token = await rest.auth.request_token({"client_id": "ana", "capability": {"a:*": ["publish"]}})

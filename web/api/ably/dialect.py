@@ -21,12 +21,20 @@ from web.api.ably.publishing import Publishing
 from web.api.ably.realtime import Realtime
 from web.api.ably.revising import Revising
 from web.api.ably.socket import Sockets
+from web.api.ably.sse import SseApi
 from web.api.ably.time import TimeApi
-from web.middleware import FAILURES
+from web.middleware import FAILURES, SHARINGS, Sharing
 from web.operations import mount
 
-ROOTS = ("channels", "keys", "push", "stats", "time", "messages", "presence")
+ROOTS = ("channels", "keys", "push", "stats", "time", "messages", "presence", "sse", "event-stream", "apps")
 """The first parts of this dialect's paths."""
+SHARING = Sharing(
+    "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS",
+    "Accept, Ably-Agent, Authorization, Content-Type, Last-Event-ID, X-Ably-ClientId, X-Ably-DeviceSecret, "
+    "X-Ably-DeviceToken, X-Ably-Lib, X-Ably-Version",
+    "Content-Type, Link, Retry-After, X-Ably-Errorcode, X-Ably-Errormessage, X-Ably-ServerId",
+)
+"""Overlays and games are pages of other origins. They show credentials in each request, never by cookies."""
 
 
 class Ably:
@@ -46,6 +54,7 @@ class Ably:
             *(self._publishing, self._revising, now, monotonic),
         )
         self.sockets = Sockets(self.realtime, self._gate, monotonic)
+        self._events = SseApi(foundations.channels, foundations.occupancy, self.realtime, self._gate, now)
 
     def mount(self, application: web.Application) -> None:
         """Adds every operation. Sockets are told of the end before the server waits for its open requests."""
@@ -58,16 +67,19 @@ class Ably:
             ),
             BatchApi(services.members, self._publishing, self._gate),
             KeysApi(services.keyring, self._gate),
+            self._events,
         )
         for part in parts:
             mount(application, part.operations(refusals.wrapper))
         for root in ROOTS:
             application[FAILURES][root] = refusals.before
+            application[SHARINGS][root] = SHARING
 
         async def start(_application: web.Application) -> None:
             await self.realtime.start()
 
         async def stop(_application: web.Application) -> None:
+            self._events.close()
             await self.realtime.aclose()
 
         application.on_startup.append(start)
