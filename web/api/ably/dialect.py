@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
+from typing import Protocol
 
 from aiohttp import web
 
@@ -20,11 +21,13 @@ from web.api.ably.keys import KeysApi
 from web.api.ably.publishing import Publishing
 from web.api.ably.realtime import Realtime
 from web.api.ably.revising import Revising
+from web.api.ably.sandbox import Sandbox
 from web.api.ably.socket import Sockets
 from web.api.ably.sse import SseApi
+from web.api.ably.stats import StatsApi
 from web.api.ably.time import TimeApi
 from web.middleware import FAILURES, SHARINGS, Sharing
-from web.operations import mount
+from web.operations import Operation, Wrapper, mount
 
 ROOTS = ("channels", "keys", "push", "stats", "time", "messages", "presence", "sse", "event-stream", "apps")
 """The first parts of this dialect's paths."""
@@ -37,13 +40,27 @@ SHARING = Sharing(
 """Overlays and games are pages of other origins. They show credentials in each request, never by cookies."""
 
 
+class Part(Protocol):
+    """A part of the dialect."""
+
+    def operations(self, wrapper: Wrapper) -> list[Operation]:
+        """What it serves."""
+
+
 class Ably:
     """The dialect, to be mounted."""
 
     def __init__(
-        self, foundations: Foundations, chat: Chat, now: Callable[[], datetime], monotonic: Callable[[], float]
+        self,
+        foundations: Foundations,
+        chat: Chat,
+        now: Callable[[], datetime],
+        monotonic: Callable[[], float],
+        *,
+        sandbox: bool = False,
     ) -> None:
-        """`now` is aware UTC, `monotonic` in seconds."""
+        """`now` is aware UTC, `monotonic` in seconds. In a `sandbox` programs on this machine may make apps."""
+        self._sandbox = sandbox
         self._foundations = foundations
         self._now = now
         self._gate = Gate(foundations.keyring)
@@ -59,7 +76,7 @@ class Ably:
     def mount(self, application: web.Application) -> None:
         """Adds every operation. Sockets are told of the end before the server waits for its open requests."""
         refusals, services = Refusals(), self._foundations
-        parts = (
+        parts: list[Part] = [
             TimeApi(self._now),
             ChannelsApi(
                 *(services.channels, services.members, services.occupancy),
@@ -67,8 +84,11 @@ class Ably:
             ),
             BatchApi(services.members, self._publishing, self._gate),
             KeysApi(services.keyring, self._gate),
+            StatsApi(services.stats, self._gate, self._now),
             self._events,
-        )
+        ]
+        if self._sandbox:
+            parts.append(Sandbox(services.keyring, services.members, services.stats, self._gate))
         for part in parts:
             mount(application, part.operations(refusals.wrapper))
         for root in ROOTS:
