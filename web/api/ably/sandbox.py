@@ -164,9 +164,8 @@ class Sandbox:
         _check_near(call.request)
         wish = call.input
         # Before anything is made: what is wrong with it shall leave nothing behind.
-        members = [
-            (parse_channel(each.name).channel, _member(given)) for each in wish.channels for given in each.presence
-        ]
+        named = [(parse_channel(each.name).channel, each.presence) for each in wish.channels]
+        members = [(channel, _member(given)) for channel, presence in named for given in presence]
         app = await self._keyring.create_app("Sandbox", {"namespaces": [each.id for each in wish.namespaces]})
         try:
             keys = [
