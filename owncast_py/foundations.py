@@ -20,7 +20,6 @@ from owncast_py.realtime.keeper import Keeper
 from owncast_py.realtime.keyring import Keyring
 from owncast_py.realtime.members import Members
 from owncast_py.realtime.occupancy import Attachments
-from owncast_py.realtime.stats import Stats
 from owncast_py.setting_groups import Group
 from owncast_py.settings import Settings
 from owncast_py.storage.database import Database
@@ -41,7 +40,6 @@ class Foundations:
     members: Members
     occupancy: Attachments
     keyring: Keyring
-    stats: Stats
 
 
 async def open_foundations(
@@ -75,12 +73,8 @@ async def open_foundations(
     keeper = Keeper(database, channels, kept, now)
     await keeper.start()
     stack.push_async_callback(keeper.aclose)
-    occupancy = Attachments()
-    stats = Stats(database, now)
-    await stats.start()
-    stack.push_async_callback(stats.aclose)
     announcer = Announcer(events, channels)
     await announcer.start()
     stack.push_async_callback(announcer.aclose)
     members = Members(database, broker)
-    return Foundations(database, events, settings, accounts, channels, members, occupancy, keyring, stats)
+    return Foundations(database, events, settings, accounts, channels, members, Attachments(), keyring)

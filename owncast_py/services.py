@@ -12,31 +12,27 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from owncast_py.branding import Branding
 from owncast_py.broadcast.session import Status
 from owncast_py.chat.chat import Chat
+from owncast_py.delivery_channels import Carriers, delivery_channels
+from owncast_py.device_queue import PUSH, DeviceQueue
 from owncast_py.directory import DirectoryListing
 from owncast_py.foundations import Foundations
-from owncast_py.go_live import BROWSER, GoLive
+from owncast_py.go_live import GoLive
 from owncast_py.metrics.geo import GeoIp
 from owncast_py.metrics.playback import Playback
 from owncast_py.metrics.samples import Samples
-from owncast_py.notifications.channels import DeliveryChannel
-from owncast_py.notifications.channels.discord import Discord
-from owncast_py.notifications.channels.email import Email
-from owncast_py.notifications.channels.mail_server import SmtpSettings
-from owncast_py.notifications.channels.posting import Poster
-from owncast_py.notifications.channels.webhook import Webhook
-from owncast_py.notifications.channels.webpush import WebPush
 from owncast_py.notifications.service import Notifications
-from owncast_py.notifications.targets import connector
 from owncast_py.notifications.vapid import VapidKeys
 from owncast_py.outgoing import Outgoing
+from owncast_py.realtime.push import Push
+from owncast_py.realtime.stats import Stats
+from owncast_py.recording import Recorders
 from owncast_py.schedule.service import Schedule
 from owncast_py.schedule_watch import ScheduleWatch
-from owncast_py.setting_groups import InstanceSettings, NotificationSettings, PushSettings
+from owncast_py.setting_groups import PushSettings
 from owncast_py.settings import Settings
 from owncast_py.topics import TOPICS, Topics
 
@@ -53,11 +49,9 @@ class Surroundings:
     """The show as of now."""
     bitrates: Callable[[], Sequence[int]]
     """Those of the variants, in kbit/s."""
-    allow_private_targets: bool
+    carriers: Carriers
     received_kept: timedelta
     """How long notifications that were received are kept."""
-    smtp: SmtpSettings | None
-    """None where no mails are sent."""
     directory_url: str
     now: Callable[[], datetime]
     """Aware, in UTC."""
@@ -72,8 +66,11 @@ class Services:
     chat: Chat
     notifications: Notifications
     go_live: GoLive
+    push: Push
     push_keys: VapidKeys
     """By what push services and browsers know this server."""
+    stats: Stats
+    """What is counted of channels."""
     schedule: Schedule
     samples: Samples
     playback: Playback
@@ -87,7 +84,7 @@ async def open_services(stack: AsyncExitStack, foundations: Foundations, around:
     """Starts everything; `stack` ends it in reverse. Raises StorageError when the database fails."""
     settings, database, events = foundations.settings, foundations.database, foundations.events
     user_agent = f"owncast-py/{around.version}"
-    outgoing = Outgoing(user_agent, allow_private=around.allow_private_targets)
+    outgoing = Outgoing(user_agent, allow_private=around.carriers.private_targets)
     await outgoing.start()
     stack.push_async_callback(outgoing.aclose)
     branding = Branding(around.data_dir, outgoing.image)
@@ -102,14 +99,20 @@ async def open_services(stack: AsyncExitStack, foundations: Foundations, around:
     stack.push_async_callback(schedule.aclose)
 
     keys = await _push_keys(settings)
-    channels = _channels(stack, foundations, around, user_agent, keys)
+    ways = delivery_channels(stack, foundations, around.carriers, user_agent, keys, around.now)
     notifications = Notifications(
-        *(database, channels, around.now, around.monotonic, random.Random()),
-        topics=TOPICS,
+        *(database, ways.channels, around.now, around.monotonic, random.Random()),
+        topics=(*TOPICS, PUSH),
         received_kept=around.received_kept,
     )
     await notifications.start()
     stack.push_async_callback(notifications.aclose)
+    stats = Stats(database, around.now, foundations.occupancy.gauges)
+    await stats.start()
+    stack.push_async_callback(stats.aclose)
+    push = Push(database, DeviceQueue(notifications), around.now, count=stats.count)
+    await push.start()
+    ways.device.settled = push.settled
 
     chat = Chat(
         foundations, around.data_dir / "emoji", around.status, schedule.next_event, around.now, around.monotonic
@@ -120,7 +123,8 @@ async def open_services(stack: AsyncExitStack, foundations: Foundations, around:
         return connections[-1].id if connections else ""
 
     # Nothing is published before this, so nobody misses an event.
-    foundations.channels.recorder = Topics(notifications, settings, around.status, client_of)
+    topics = Topics(notifications, settings, around.status, client_of)
+    foundations.channels.recorder = Recorders(topics, push)
     await chat.start()
     stack.push_async_callback(chat.aclose)
     for part in (
@@ -137,7 +141,9 @@ async def open_services(stack: AsyncExitStack, foundations: Foundations, around:
         chat=chat,
         notifications=notifications,
         go_live=go_live,
+        push=push,
         push_keys=keys,
+        stats=stats,
         schedule=schedule,
         samples=samples,
         playback=Playback(around.monotonic, around.now, around.bitrates),
@@ -154,30 +160,3 @@ async def _push_keys(settings: Settings) -> VapidKeys:
         made = await asyncio.to_thread(VapidKeys.generate)
         await settings.change(PushSettings, private_key=made.to_text())
     return VapidKeys.from_text(settings.get(PushSettings).private_key)
-
-
-def _channels(
-    stack: AsyncExitStack, foundations: Foundations, around: Surroundings, user_agent: str, keys: VapidKeys
-) -> dict[str, DeliveryChannel]:
-    """The ways to deliver notifications."""
-    settings, now, private = foundations.settings, around.now, around.allow_private_targets
-    poster = Poster(connector(private), user_agent, now)
-    stack.push_async_callback(poster.aclose)
-    email = Email(lambda: around.smtp)
-    stack.push_async_callback(email.aclose)
-
-    def address() -> str:
-        return settings.get(InstanceSettings).server_url
-
-    def contact() -> str:
-        return address() if address().startswith("https://") else ""
-
-    def message() -> str:
-        return settings.get(NotificationSettings).browser_message
-
-    return {
-        "webhook": Webhook(poster, now, lambda: urlsplit(address()).hostname or "localhost", allow_private=private),
-        "discord": Discord(poster, allow_private=private),
-        BROWSER: WebPush(poster, keys, contact, now, message, allow_private=private),
-        "email": email,
-    }

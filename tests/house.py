@@ -29,6 +29,7 @@ from owncast_py.broadcast.studio import Encoder, Encoders, Inbound, OutputVarian
 from owncast_py.broadcast.viewers import Viewers
 from owncast_py.chat.chat import Chat
 from owncast_py.credentials import Credentials, StreamKey
+from owncast_py.delivery_channels import Carriers
 from owncast_py.errors import SettingError
 from owncast_py.foundations import Foundations, open_foundations
 from owncast_py.metrics.prometheus import Exposition, Numbers
@@ -126,9 +127,8 @@ async def house(
             version="0",
             status=lambda: built[0].status if built else OFFLINE,
             bitrates=lambda: [1200, 400],
-            allow_private_targets=allow_private,
+            carriers=Carriers(private_targets=allow_private),
             received_kept=timedelta(days=30),
-            smtp=None,
             directory_url=directory_url,
             now=clock.now,
             monotonic=clock.monotonic,
@@ -251,7 +251,7 @@ async def webbed(
     authentication = Authentication(
         open_house.services.foundations.accounts, credentials.verify_admin_password, clock.now, clock.monotonic
     )
-    ably = Ably(open_house.services.foundations, open_house.chat, clock.now, clock.monotonic, sandbox=sandbox)
+    ably = Ably(open_house.services, clock.now, clock.monotonic, sandbox=sandbox)
     mount_owncast(
         application,
         Owncast(

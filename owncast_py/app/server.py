@@ -30,8 +30,9 @@ from owncast_py.backup.commands import database_file
 from owncast_py.backup.errors import BackupError
 from owncast_py.backup.hourly import HourlyBackups
 from owncast_py.broadcast.record import ShowRecord
-from owncast_py.config import Config, Smtp, is_loopback
+from owncast_py.config import Config, Notifications, is_loopback
 from owncast_py.credentials import Credentials
+from owncast_py.delivery_channels import Carriers
 from owncast_py.errors import SettingError, StartError, StorageError
 from owncast_py.events import StreamStopped
 from owncast_py.foundations import Foundations, open_foundations
@@ -41,6 +42,8 @@ from owncast_py.metrics.prometheus import Exposition, Numbers
 from owncast_py.metrics.sampler import Sampler
 from owncast_py.metrics.samples import Kind
 from owncast_py.notifications.channels.mail_server import SmtpSettings
+from owncast_py.notifications.channels.push_apns import Provider
+from owncast_py.notifications.channels.push_fcm import ServiceAccount
 from owncast_py.realtime.messages import CHAT
 from owncast_py.recent_logs import RecentLogs
 from owncast_py.services import Services, Surroundings, open_services
@@ -121,9 +124,8 @@ async def run(config: Config, credentials: Credentials, logs: RecentLogs) -> Non
                 version=VERSION,
                 status=stage.status,
                 bitrates=lambda: [variant.video_bitrate for variant in studio.variants()],
-                allow_private_targets=config.notifications.allow_private_targets,
+                carriers=_carriers(config.notifications),
                 received_kept=timedelta(days=config.notifications.received_days),
-                smtp=_mail_server(config.notifications.smtp),
                 directory_url=config.directory_url,
                 now=_now,
                 monotonic=time.monotonic,
@@ -141,7 +143,7 @@ async def run(config: Config, credentials: Credentials, logs: RecentLogs) -> Non
         application = build_application(host, pages, hls_routes(hls))
         running = [Running(VERSION, listen.http_host, listen.http_port, config.rtmp_host, listen.rtmp_port)]
         authentication = Authentication(foundations.accounts, credentials.verify_admin_password, _now, time.monotonic)
-        ably = Ably(foundations, services.chat, _now, time.monotonic, sandbox=config.channels.sandbox)
+        ably = Ably(services, _now, time.monotonic, sandbox=config.channels.sandbox)
         documents = mount_owncast(
             application,
             Owncast(
@@ -294,11 +296,21 @@ async def _back_up(config: Config, stack: AsyncExitStack) -> HourlyBackups | Non
     return backups
 
 
-def _mail_server(smtp: Smtp) -> SmtpSettings | None:
-    if smtp.host is None:
-        return None
+def _carriers(notifications: Notifications) -> Carriers:
+    """What notifications are sent by. Raises ConfigError for an account that cannot be used."""
+    smtp, fcm, apns = notifications.smtp, notifications.fcm, notifications.apns
     password = smtp.password.get_secret_value() if smtp.password is not None else ""
-    return SmtpSettings(smtp.host, smtp.port, smtp.sender, smtp.security, smtp.username, password)
+    return Carriers(
+        smtp=SmtpSettings(smtp.host, smtp.port, smtp.sender, smtp.security, smtp.username, password)
+        if smtp.host is not None
+        else None,
+        fcm=ServiceAccount.read(fcm.service_account) if fcm.service_account is not None else None,
+        apns=Provider.read(apns.key, team=apns.team_id, key_id=apns.key_id, topic=apns.topic)
+        if apns.key is not None
+        else None,
+        apns_sandbox=apns.sandbox,
+        private_targets=notifications.allow_private_targets,
+    )
 
 
 def _now() -> datetime:

@@ -3,7 +3,9 @@
 RealtimeError
 ├── CapabilityError      a text that is no capability
 ├── AccessError          credentials that do not let somebody in; `reason` tells which of them and why, for programs
-└── KeyringError         an app or key that cannot be made or changed like that
+├── KeyringError         an app or key that cannot be made or changed like that
+├── PushError            a device, subscription or push that cannot be (`push_devices`)
+└── StatsError           statistics that cannot be kept (`stats`)
 """
 
 from __future__ import annotations

@@ -49,16 +49,14 @@ class Attachments:
 
     def __init__(self) -> None:
         self._channels: dict[Address, _Channel] = {}
-        self.opened: Counter[str] = Counter()
-        """How many channels became active, by app."""
+        self._connections: Counter[str] = Counter()
+        """By app."""
 
     def attach(self, address: Address, connection_id: str, modes: Mode) -> None:
         """A connection is attached, or attached for something else."""
         channel = self._channels.get(address)
         if channel is None:
             channel = self._channels[address] = _Channel()
-        if not channel.modes:
-            self.opened[address.app] += 1
         before = channel.modes.get(connection_id)
         if before == modes:
             return
@@ -94,6 +92,16 @@ class Attachments:
     def channels(self, app: str) -> list[str]:
         """The channels of an app to which anybody is attached, in the order of their names."""
         return sorted(each.channel for each, channel in self._channels.items() if each.app == app and channel.modes)
+
+    def connect(self, app: str, number: int = 1) -> None:
+        """There are so many connections more."""
+        self._connections[app] += number
+
+    def gauges(self) -> dict[str, dict[str, int]]:
+        """How many connections and active channels each app has, by the names of statistics."""
+        channels = Counter(address.app for address, channel in self._channels.items() if channel.modes)
+        apps = {*channels, *self._connections}
+        return {app: {"connections.all": self._connections[app], "channels": channels[app]} for app in apps}
 
     def watch(self, address: Address, changed: Callable[[], None]) -> Callable[[], None]:
         """Calls `changed` after each change there, until the function that is returned is called."""

@@ -14,9 +14,7 @@ import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import Protocol
 
-import orjson
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -36,7 +34,8 @@ from owncast_py.realtime.push_devices import (
     hashed,
     payload_of,
 )
-from owncast_py.realtime.push_directory import Key, PushDirectory, document_of, reachable
+from owncast_py.realtime.push_directory import Key, PushDirectory, reachable
+from owncast_py.realtime.push_queue import MAX_ERROR, Pushed, Queue, document_of, pushed
 from owncast_py.storage import push as repository
 from owncast_py.storage.database import Database
 
@@ -44,38 +43,13 @@ MAX_DEVICES = 4_000
 """Of all apps: each is an endpoint of the queue, which has room for others beside."""
 MAX_SUBSCRIPTIONS = 100_000
 """Of all apps."""
-MAX_ERROR = 500
-"""Characters of a failure that are kept."""
 TOKEN_PREFIX = "device-"  # noqa: S105 - says what kind of token it is
 """Tells a device's identity token from a token of the keyring."""
 
-Pushed = tuple[Sequence[str], datetime, bytes]
 Counter = Callable[[str, Mapping[str, int]], None]
 """Counts something for an app, such as `{"push.directPublishes": 1}`."""
 
 log = structlog.get_logger(__name__)
-
-
-class Queue(Protocol):
-    """Where pushes wait until they are through. An endpoint is a device, or a recipient that no device has."""
-
-    def endpoints(self) -> Mapping[str, Mapping[str, object]]:
-        """The documents of all endpoints by their ids."""
-
-    async def put(self, endpoint_id: str, document: Mapping[str, object]) -> str:
-        """An endpoint with that document: the one with that id, or a new one. Returns its id."""
-
-    async def remove(self, endpoint_id: str) -> None:
-        """Removes an endpoint, if there is one, with all that waits for it."""
-
-    async def direct(self, document: Mapping[str, object]) -> str:
-        """An endpoint for a recipient that no device has. Those longest unused make room. Returns its id."""
-
-    async def record(self, connection: AsyncConnection, pushes: Sequence[Pushed]) -> Callable[[], None]:
-        """Queues pushes, each for some endpoints, in the caller's transaction.
-
-        Returns what is called once that is committed.
-        """
 
 
 class Push:
@@ -410,14 +384,3 @@ class Push:
             lambda connection: repository.put_device(connection, device), lambda _: self._directory.put_device(device)
         )
         return device
-
-
-def pushed(message: Message) -> bytes:
-    """The push of a message as JSON; empty when there is none that can be sent."""
-    try:
-        extras = orjson.loads(message.extras)
-        push = extras.get("push") if isinstance(extras, dict) else None
-        return payload_of(push) if isinstance(push, dict) else b""
-    except (orjson.JSONDecodeError, PushError) as error:
-        log.warning("a message is not pushed", channel=message.address.channel, reason=str(error)[:MAX_ERROR])
-        return b""

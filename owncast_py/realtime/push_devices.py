@@ -16,7 +16,7 @@ from hashlib import sha256
 
 import orjson
 
-from owncast_py.errors import OwncastError
+from owncast_py.realtime.errors import RealtimeError
 
 MAX_ID = 200
 """Characters of the id of a device or client, and of a channel's name."""
@@ -56,7 +56,7 @@ class Fault(Enum):
     FULL = auto()
 
 
-class PushError(OwncastError):
+class PushError(RealtimeError):
     """Something about push that cannot be; nothing was changed."""
 
     def __init__(self, fault: Fault, sentence: str) -> None:

@@ -6,7 +6,7 @@ Owns no row: whoever changes something keeps it in the database and tells this a
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from itertools import islice
 
 from owncast_py.realtime.messages import Address
@@ -138,8 +138,3 @@ class PushDirectory:
 def reachable(device: Device) -> bool:
     """Whether anything is sent to a device."""
     return device.state is not PushState.FAILED and bool(device.endpoint_id)
-
-
-def document_of(device: Device) -> Mapping[str, object]:
-    """What its endpoint in the queue says: who it is, and where that can be reached."""
-    return {"app": device.app, "device": device.id, "recipient": dict(device.recipient)}

@@ -16,7 +16,8 @@ from enum import Enum, auto
 
 import structlog
 
-from owncast_py.errors import OwncastError, StorageError
+from owncast_py.errors import StorageError
+from owncast_py.realtime.errors import RealtimeError
 from owncast_py.realtime.messages import EPOCH
 from owncast_py.realtime.stats_entries import GAUGES, SAMPLES, Unit, merged
 from owncast_py.storage import app_stats as repository
@@ -48,7 +49,7 @@ class Direction(Enum):
     FORWARDS = auto()
 
 
-class StatsError(OwncastError):
+class StatsError(RealtimeError):
     """Statistics that cannot be told or kept."""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -54,7 +55,7 @@ class Bench:
         data = None
         if body is not None:
             sent["Content-Type"] = media
-            data = msgpack.packb(body) if media == MSGPACK else orjson.dumps(body)
+            data = io.BytesIO(msgpack.packb(body) if media == MSGPACK else orjson.dumps(body))
         async with self.session.request(method, self.url + path, data=data, headers=sent) as response:
             raw = await response.read()
             read = {JSON: orjson.loads, MSGPACK: msgpack.unpackb}.get(response.headers.get("Content-Type", ""))

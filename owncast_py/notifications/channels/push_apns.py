@@ -64,7 +64,7 @@ class Provider:
 class ApnsTransport:
     """A Transport."""
 
-    names = ("apns",)
+    names: tuple[str, ...] = ("apns",)
 
     def __init__(
         self, poster: Post, provider: Provider, now: Callable[[], datetime], *, address: str = PRODUCTION

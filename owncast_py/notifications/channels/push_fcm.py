@@ -64,7 +64,7 @@ class ServiceAccount:
 class FcmTransport:
     """A Transport."""
 
-    names = ("gcm", "fcm")
+    names: tuple[str, ...] = ("gcm", "fcm")
 
     def __init__(
         self, poster: Poster, account: ServiceAccount, now: Callable[[], datetime], *, address: str = ADDRESS

@@ -24,7 +24,7 @@ Raises OwncastError when that cannot be.
 class RelayTransport:
     """A Transport."""
 
-    names: tuple[str, ...] = ()
+    names: tuple[str, ...] = ("ablyChannel",)
 
     def __init__(self, publish: Publish) -> None:
         self._publish = publish

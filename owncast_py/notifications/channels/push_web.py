@@ -22,7 +22,7 @@ from owncast_py.notifications.errors import NotificationError
 class WebTransport:
     """A Transport."""
 
-    names = ("web",)
+    names: tuple[str, ...] = ("web",)
 
     def __init__(self, webpush: WebPush) -> None:
         self._webpush = webpush

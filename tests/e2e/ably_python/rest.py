@@ -8,6 +8,11 @@ from ably import AblyException, AblyRest
 from ably.types.message import Message
 
 
+def plain(data: object) -> object:
+    """Data that JSON can say."""
+    return list(data) if isinstance(data, (bytes, bytearray)) else data
+
+
 async def main() -> None:
     """Asks, and says what came."""
     options = {
@@ -24,12 +29,7 @@ async def main() -> None:
         await channel.publish(messages=[Message(name="a", data="3"), Message(name="b", data="4")])
         pages, page = [], await channel.history(limit=2, direction="forwards")
         while page is not None:
-            pages.append(
-                [
-                    [each.name, list(each.data) if isinstance(each.data, (bytes, bytearray)) else each.data]
-                    for each in page.items
-                ]
-            )
+            pages.append([[each.name, plain(each.data)] for each in page.items])
             page = await page.next() if page.has_next() else None
         token = await rest.auth.request_token({"client_id": "ana", "capability": {"a:*": ["publish"]}})
         async with AblyRest(token=token.token, **options) as narrow:

@@ -11,14 +11,15 @@ from typing import Protocol
 
 from aiohttp import web
 
-from owncast_py.chat.chat import Chat
-from owncast_py.foundations import Foundations
+from owncast_py.services import Services
 from web.api.ably.batch import BatchApi
 from web.api.ably.channels import ChannelsApi
+from web.api.ably.counting import counted
 from web.api.ably.errors import Refusals
 from web.api.ably.gate import Gate
 from web.api.ably.keys import KeysApi
 from web.api.ably.publishing import Publishing
+from web.api.ably.push import PushApi
 from web.api.ably.realtime import Realtime
 from web.api.ably.revising import Revising
 from web.api.ably.sandbox import Sandbox
@@ -52,45 +53,54 @@ class Ably:
 
     def __init__(
         self,
-        foundations: Foundations,
-        chat: Chat,
+        services: Services,
         now: Callable[[], datetime],
         monotonic: Callable[[], float],
         *,
         sandbox: bool = False,
     ) -> None:
         """`now` is aware UTC, `monotonic` in seconds. In a `sandbox` programs on this machine may make apps."""
+        self._services = services
         self._sandbox = sandbox
-        self._foundations = foundations
         self._now = now
+        foundations = services.foundations
         self._gate = Gate(foundations.keyring)
-        self._publishing = Publishing(foundations.channels, chat)
+        self._publishing = Publishing(foundations.channels, services.chat, services.stats.count)
         self._revising = Revising(foundations.channels)
         self.realtime = Realtime(
             *(foundations.channels, foundations.members, foundations.occupancy, self._gate),
-            *(self._publishing, self._revising, now, monotonic),
+            self._publishing,
+            self._revising,
+            services.stats.count,
+            now,
+            monotonic,
         )
         self.sockets = Sockets(self.realtime, self._gate, monotonic)
-        self._events = SseApi(foundations.channels, foundations.occupancy, self.realtime, self._gate, now)
+        self._events = SseApi(
+            *(foundations.channels, foundations.occupancy, self.realtime, self._gate), services.stats.count, now
+        )
 
     def mount(self, application: web.Application) -> None:
         """Adds every operation. Sockets are told of the end before the server waits for its open requests."""
-        refusals, services = Refusals(), self._foundations
+        services, foundations = self._services, self._services.foundations
+        refusals = Refusals()
+        wrapper = counted(refusals.wrapper, services.stats.count)
         parts: list[Part] = [
             TimeApi(self._now),
             ChannelsApi(
-                *(services.channels, services.members, services.occupancy),
+                *(foundations.channels, foundations.members, foundations.occupancy),
                 *(self._publishing, self._revising, self._gate),
             ),
-            BatchApi(services.members, self._publishing, self._gate),
-            KeysApi(services.keyring, self._gate),
+            BatchApi(foundations.members, self._publishing, self._gate),
+            KeysApi(foundations.keyring, self._gate),
+            PushApi(services.push, self._gate, foundations.keyring, lambda: services.push_keys.public_key),
             StatsApi(services.stats, self._gate, self._now),
             self._events,
         ]
         if self._sandbox:
-            parts.append(Sandbox(services.keyring, services.members, services.stats, self._gate))
+            parts.append(Sandbox(foundations.keyring, foundations.members, services.stats, self._gate))
         for part in parts:
-            mount(application, part.operations(refusals.wrapper))
+            mount(application, part.operations(wrapper))
         for root in ROOTS:
             application[FAILURES][root] = refusals.before
             application[SHARINGS][root] = SHARING

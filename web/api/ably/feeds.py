@@ -16,6 +16,7 @@ import orjson
 
 from owncast_py.realtime.channels import Channels
 from owncast_py.realtime.messages import CHAT, Action, Address, Delivery, Message
+from web.api.ably.counting import Counter
 from web.api.ably.errors import AblyError
 from web.api.ably.messages import is_shown, message_view
 
@@ -108,15 +109,16 @@ class Reader:
 class Feeds:
     """The readers of every channel."""
 
-    def __init__(self, channels: Channels) -> None:
+    def __init__(self, channels: Channels, count: Counter) -> None:
         self._channels = channels
+        self._count = count
         self._feeds: dict[Address, _Feed] = {}
 
     def join(self, address: Address, reader: Reader) -> Callable[[], None]:
         """The reader hears of a channel until the function that is returned is called."""
         feed = self._feeds.get(address)
         if feed is None:
-            feed = self._feeds[address] = _Feed(address, self._channels)
+            feed = self._feeds[address] = _Feed(address, self._channels, self._count)
         feed.readers[reader] = None
 
         def leave() -> None:
@@ -131,14 +133,18 @@ class Feeds:
 class _Feed:
     """One channel, as long as anybody reads it."""
 
-    def __init__(self, address: Address, channels: Channels) -> None:
+    def __init__(self, address: Address, channels: Channels, count: Counter) -> None:
         self.readers: dict[Reader, None] = {}
+        self._count = count
         self.stop = channels.broker.subscribe(address, self._on_deliveries)
 
     def _on_deliveries(self, deliveries: Sequence[Delivery]) -> None:
         for message in deliveries:
             if not isinstance(message, Message):
                 continue
+            hearers, name = len(self.readers), "messages.outbound.realtime.messages"
+            octets = hearers * len(message.data)
+            self._count(message.address.app, {f"{name}.count": hearers, f"{name}.data": octets})
             frames: dict[bool, bytes] = {}
             for reader in tuple(self.readers):
                 if reader.enveloped not in frames:

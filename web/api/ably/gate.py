@@ -23,7 +23,7 @@ from web.operations import Guard
 
 CLIENT_HEADER = "X-Ably-ClientId"
 
-_GRANT = web.RequestKey("_GRANT", Grant)
+_GRANT: web.RequestKey[Grant] = web.RequestKey("grant", Grant)
 
 
 class Gate:
@@ -79,8 +79,12 @@ class Gate:
 
 def granted(request: web.Request) -> Grant:
     """What the caller of an operation with `Gate.guard` may do."""
-    grant: Grant = request[_GRANT]
-    return grant
+    return request[_GRANT]
+
+
+def grant_if_any(request: web.Request) -> Grant | None:
+    """The same where it has any credentials at all."""
+    return request.get(_GRANT)
 
 
 def demand(grant: Grant, operation: str, channel: str = "*") -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Literal
 
 import orjson
 
@@ -17,6 +18,7 @@ from owncast_py.chat.errors import ChatError, ConnectionRefused, MessageRefused
 from owncast_py.realtime.channels import Channels
 from owncast_py.realtime.messages import CHAT, STREAM, Address, Draft, Message
 from owncast_py.realtime.revocations import Grant
+from web.api.ably.counting import Counter
 from web.api.ably.errors import AblyError
 from web.api.ably.names import META
 
@@ -26,15 +28,30 @@ _WAIT = frozenset({"RATE_LIMITED", "SLOW_MODE", "TIMED_OUT", "NOT_ESTABLISHED"})
 class Publishing:
     """Publishes for REST and realtime alike."""
 
-    def __init__(self, channels: Channels, chat: Chat) -> None:
+    def __init__(self, channels: Channels, chat: Chat, count: Counter) -> None:
+        """`count` is told what comes in."""
         self._channels = channels
         self._chat = chat
+        self._count = count
 
-    async def publish(self, grant: Grant, address: Address, drafts: Sequence[Draft]) -> asyncio.Future[list[Message]]:
+    async def publish(
+        self, grant: Grant, address: Address, drafts: Sequence[Draft], *, by: Literal["rest", "realtime"] = "rest"
+    ) -> asyncio.Future[list[Message]]:
         """Publishes messages next to each other; the future says what became of them. Raises AblyError.
 
-        Whether the grant allows it at all is the caller's to know.
+        Whether the grant allows it at all is the caller's to know. `by` is the way in which they came.
         """
+        submitted = await self._submit(address, drafts)
+        number, octets = len(drafts), sum(len(each.data) for each in drafts)
+        inbound = f"messages.inbound.{by}.messages"
+        entries = {f"{inbound}.count": number, f"{inbound}.data": octets}
+        if kept := [each for each in drafts if not each.transient]:
+            entries["messages.persisted.messages.count"] = len(kept)
+            entries["messages.persisted.messages.data"] = sum(len(each.data) for each in kept)
+        self._count(grant.app, entries)
+        return submitted
+
+    async def _submit(self, address: Address, drafts: Sequence[Draft]) -> asyncio.Future[list[Message]]:
         if address == STREAM or address.channel.startswith(f"[{META}]"):
             raise AblyError(40160, 401, f"On the channel {address.channel[:60]!r} the server alone publishes.")
         if address != CHAT:

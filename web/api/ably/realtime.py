@@ -19,6 +19,7 @@ from owncast_py.realtime.messages import Address, Delivery, Member, Message, Pre
 from owncast_py.realtime.occupancy import Attachments, Mode
 from owncast_py.realtime.revocations import Grant
 from web.api.ably.connection import Attachment, Connection, Serials
+from web.api.ably.counting import Counter
 from web.api.ably.errors import AblyError
 from web.api.ably.gate import Gate
 from web.api.ably.messages import MAX_SIZE, drafts, milliseconds
@@ -67,6 +68,7 @@ class Realtime:
         gate: Gate,
         publishing: Publishing,
         revising: Revising,
+        count: Counter,
         now: Callable[[], datetime],
         monotonic: Callable[[], float],
     ) -> None:
@@ -78,9 +80,10 @@ class Realtime:
         self._gate = gate
         self._publishing = publishing
         self._revising = revising
+        self._count = count
         self._now = now
         self._monotonic = monotonic
-        self._rooms = Rooms(self.fanout, channels)
+        self._rooms = Rooms(self.fanout, channels, count)
         self._connections: dict[str, Connection] = {}
         """By id, with a socket or without."""
         self._lost: dict[str, float] = {}
@@ -92,7 +95,6 @@ class Realtime:
         self._watched: dict[Address, _Watched] = {}
         self._changed: set[Address] = set()
         self._task: asyncio.Task[None] | None = None
-        self.opened = 0
 
     async def start(self) -> None:
         """Begins to send, and to look at the clock."""
@@ -129,14 +131,15 @@ class Realtime:
                 raise AblyError(50003, 503, f"There are {MAX_CONNECTIONS} connections already.")
             connection = Connection(self, grant.app, grant, client_id, binary=binary, echo=echo)
             self._connections[connection.id] = connection
-            self.opened += 1
+            self._count(grant.app, {"connections.all.opened": 1})
         elif connection.outlet is not None:
             # The client has noticed before us that its socket is gone.
             before = connection.outlet
-            connection.lose_socket()
+            self._leave_socket(connection)
             before.close(POLICY, "The connection goes on with another socket.")
         self._lost.pop(connection.id, None)
         connection.binary, connection.echo, connection.outlet = binary, echo, outlet
+        self._occupancy.connect(grant.app)
         self.fanout.add(outlet)
         if heartbeats:
             self._heartbeats[binary].add(outlet)
@@ -149,7 +152,7 @@ class Realtime:
         """That socket of a connection is gone; the connection waits for another."""
         self._drop(outlet)
         if connection.outlet is outlet:
-            connection.lose_socket()
+            self._leave_socket(connection)
             self._lost[connection.id] = self._monotonic()
 
     async def end(self, connection: Connection, outlet: Outlet) -> None:
@@ -160,7 +163,13 @@ class Realtime:
         self._asked.discard(connection.id)
         if (stop := self._unwatch.pop(connection.id, None)) is not None:
             stop()
+        if connection.outlet is not None:
+            self._leave_socket(connection)
         await connection.end()
+
+    def _leave_socket(self, connection: Connection) -> None:
+        connection.lose_socket()
+        self._occupancy.connect(connection.app, -1)
 
     def greeting(self, connection: Connection) -> Document:
         """CONNECTED, with what a client needs to know."""
@@ -226,7 +235,7 @@ class Realtime:
             return serials
         base_id = f"{connection.id}:{message.msg_serial or 0}"
         found = drafts(list(items), grant.client_id, connection_id=connection.id, base_id=base_id)
-        published = await self._publishing.publish(grant, Address(grant.app, channel), found)
+        published = await self._publishing.publish(grant, Address(grant.app, channel), found, by="realtime")
         published.add_done_callback(lambda done: _pass_on(done, serials))
         return serials
 
@@ -273,11 +282,17 @@ class Realtime:
 
     async def enter(self, address: Address, member: Member) -> Member:
         """See `connection.House`."""
+        self._count_presence(address, member)
         return await self._members.enter(address, member)
 
     async def leave(self, address: Address, member: Member) -> None:
         """See `connection.House`."""
+        self._count_presence(address, member)
         await self._members.leave(address, member)
+
+    def _count_presence(self, address: Address, member: Member) -> None:
+        name = "messages.inbound.realtime.presence"
+        self._count(address.app, {f"{name}.count": 1, f"{name}.data": len(member.data)})
 
     async def members(self, address: Address) -> Sequence[Member]:
         """See `connection.House`."""

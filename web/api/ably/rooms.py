@@ -17,6 +17,7 @@ import orjson
 from owncast_py.realtime.channels import Channels
 from owncast_py.realtime.messages import Address, Delivery, Message, PresenceChange
 from owncast_py.realtime.occupancy import Mode
+from web.api.ably.counting import Counter
 from web.api.ably.feeds import without_hidden
 from web.api.ably.messages import PresenceAction, member_view, message_view, milliseconds
 from web.api.ably.protocol import ProtocolAction
@@ -56,11 +57,14 @@ class Seat:
 class Room:
     """One channel, as long as anybody is attached."""
 
-    def __init__(self, address: Address, fanout: Fanout, channels: Channels, gone: Callable[[Address], None]) -> None:
-        """`gone` is called with the address once the last seat is empty."""
+    def __init__(
+        self, address: Address, fanout: Fanout, channels: Channels, count: Counter, gone: Callable[[Address], None]
+    ) -> None:
+        """`gone` is called with the address once the last seat is empty; `count` is told what goes out."""
         self.address = address
         self._fanout = fanout
         self._channels = channels
+        self._count = count
         self._gone = gone
         self._seats: dict[Seat, None] = {}
         self._groups: dict[tuple[bool, Mode], Group] = {}
@@ -135,19 +139,29 @@ class Room:
             if messages:
                 self._last = messages[-1].version
                 for document in self._message_documents(messages):
-                    self._tell(document, Mode.SUBSCRIBE, document.connection_id)
+                    hearers = self._tell(document, Mode.SUBSCRIBE, document.connection_id)
+                    self._count_out("messages", hearers, [each.data for each in document.messages])
             for change in together:
                 if isinstance(change, PresenceChange):
                     self._tell_presence(change)
 
     def _tell_presence(self, change: PresenceChange) -> None:
         document = _Presence(self.address.channel, change)
-        self._tell(document, Mode.PRESENCE_SUBSCRIBE, "")
+        hearers = self._tell(document, Mode.PRESENCE_SUBSCRIBE, "")
+        self._count_out("presence", hearers, [change.member.data])
         # "The server will always send presence messages of the connection itself": RTP17a of the features spec.
         if (seat := self._unaware.get(change.member.connection_id)) is not None:
             self._tell_one(seat, document)
 
-    def _tell(self, document: Callable[[bool], Document], mode: Mode, author: str) -> None:
+    def _count_out(self, what: str, hearers: int, data: Sequence[bytes]) -> None:
+        if hearers:
+            name = f"messages.outbound.realtime.{what}"
+            octets = sum(map(len, data))
+            self._count(self.address.app, {f"{name}.count": hearers * len(data), f"{name}.data": hearers * octets})
+
+    def _tell(self, document: Callable[[bool], Document], mode: Mode, author: str) -> int:
+        """Sends it to everybody who wants such. Returns how many that are."""
+        hearers = 0
         frames: dict[bool, bytes] = {}
 
         def rendered(binary: bool) -> bytes:
@@ -158,9 +172,12 @@ class Room:
         for (binary, modes), group in self._groups.items():
             if mode in modes and len(group):
                 group.broadcast(rendered(binary))
+                hearers += len(group)
         for seat in self._apart:
             if mode in seat.modes and (seat.echo or seat.connection_id != author):
                 self._tell_one(seat, document)
+                hearers += 1
+        return hearers
 
     def _tell_one(self, seat: Seat, document: Callable[[bool], Document]) -> None:
         seat.outlet.send(pack({**document(seat.binary), "channel": seat.shown}, binary=seat.binary))
@@ -219,16 +236,18 @@ class _Presence:
 class Rooms:
     """Every channel to which anybody is attached."""
 
-    def __init__(self, fanout: Fanout, channels: Channels) -> None:
+    def __init__(self, fanout: Fanout, channels: Channels, count: Counter) -> None:
         self._fanout = fanout
         self._channels = channels
+        self._count = count
         self._rooms: dict[Address, Room] = {}
 
     def at(self, address: Address) -> Room:
         """That channel's room."""
         room = self._rooms.get(address)
         if room is None:
-            room = self._rooms[address] = Room(address, self._fanout, self._channels, self._gone)
+            room = self._rooms[address] = Room(address, self._fanout, self._channels, self._count, self._gone)
+            self._count(address.app, {"channels.opened": 1})
         return room
 
     def _gone(self, address: Address) -> None:

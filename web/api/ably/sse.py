@@ -26,6 +26,7 @@ from owncast_py.realtime.messages import Address, Message
 from owncast_py.realtime.occupancy import Attachments, Mode
 from owncast_py.realtime.revocations import Grant
 from web.api.ably.attaching import Wanted, wanted
+from web.api.ably.counting import Counter
 from web.api.ably.errors import ENVELOPE, AblyError, from_domain
 from web.api.ably.feeds import Feeds, Reader, event, message_event, without_hidden
 from web.api.ably.formats import CODEC
@@ -72,7 +73,13 @@ class SseApi:
     """The operations, and every open stream."""
 
     def __init__(
-        self, channels: Channels, attachments: Attachments, realtime: Realtime, gate: Gate, now: Callable[[], datetime]
+        self,
+        channels: Channels,
+        attachments: Attachments,
+        realtime: Realtime,
+        gate: Gate,
+        count: Counter,
+        now: Callable[[], datetime],
     ) -> None:
         """`now` is aware UTC."""
         self._channels = channels
@@ -80,7 +87,7 @@ class SseApi:
         self._realtime = realtime
         self._gate = gate
         self._now = now
-        self._feeds = Feeds(channels)
+        self._feeds = Feeds(channels, count)
         self._readers: dict[Reader, None] = {}
         self._reading = asyncio.Semaphore(CATCHING_UP)
 
