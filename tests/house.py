@@ -228,6 +228,7 @@ async def webbed(
     trusted: str = "127.0.0.0/8",
     insists: Callable[[str, str], bool] = lambda _section, _name: False,
     pages: Mapping[str, Page] = MappingProxyType({}),
+    sandbox: bool = False,
 ) -> AsyncIterator[Web]:
     """The web application over a house, with all that stands around it."""
     clock = open_house.clock
@@ -251,7 +252,7 @@ async def webbed(
     authentication = Authentication(
         open_house.services.foundations.accounts, credentials.verify_admin_password, clock.now, clock.monotonic
     )
-    ably = Ably(open_house.services, clock.now, clock.monotonic)
+    ably = Ably(open_house.services, clock.now, clock.monotonic, sandbox=sandbox)
     mount_owncast(
         application,
         Owncast(
