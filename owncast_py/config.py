@@ -8,7 +8,7 @@ docs/configuration.md explains each; tests hold the three together.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from ipaddress import IPv4Network, IPv6Network
+from ipaddress import IPv4Network, IPv6Network, ip_address
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -88,6 +88,14 @@ def key_fault(key: str) -> str | None:
     return None
 
 
+def is_loopback(host: str) -> bool:
+    """Whether who listens there is reached from this machine alone."""
+    try:
+        return ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"
+
+
 class Backups(BaseModel):
     """Copies of the database and all that belongs to it, below the data directory."""
 
@@ -156,6 +164,16 @@ class Notifications(BaseModel):
     apns: Apns = Apns()
 
 
+class Channels(BaseModel):
+    """Channels for overlays, games and other programs."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    # Clients that come back within ten minutes go on where they were, so that much has to be there.
+    kept_hours: Annotated[float, Field(ge=1, le=87_600)] = 72
+    sandbox: bool = False
+
+
 class Config(BaseSettings):
     """Every setting. Constructing one reads nothing around it: `config_sources.load` does that."""
 
@@ -197,6 +215,7 @@ class Config(BaseSettings):
     hls: Hls = Hls()
     backups: Backups = Backups()
     notifications: Notifications = Notifications()
+    channels: Channels = Channels()
     directory_url: WebAddress = "https://directory.owncast.online"
     chat: ChatSettings = ChatSettings()
 

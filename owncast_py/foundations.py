@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from owncast_py.accounts.service import Accounts
 from owncast_py.broadcast.announcer import Announcer
@@ -16,12 +16,16 @@ from owncast_py.chat import names
 from owncast_py.events import Events
 from owncast_py.realtime.broker import MemoryBroker
 from owncast_py.realtime.channels import Channels
+from owncast_py.realtime.keeper import Keeper
 from owncast_py.realtime.keyring import Keyring
 from owncast_py.realtime.members import Members
 from owncast_py.realtime.occupancy import Attachments
 from owncast_py.setting_groups import Group
 from owncast_py.settings import Settings
 from owncast_py.storage.database import Database
+
+KEPT = timedelta(hours=72)
+"""How long messages stay in channels, unless the owner says otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +47,11 @@ async def open_foundations(
     address: str,
     seeds: Mapping[type[Group], Mapping[str, object]],
     now: Callable[[], datetime],
+    kept: timedelta = KEPT,
 ) -> Foundations:
     """Starts everything on the database at `address`; `stack` ends it in reverse. `now` is aware UTC.
+
+    `kept` is how long messages stay in channels.
 
     Raises StorageError when the database cannot be opened, SettingError when a seed cannot be.
     """
@@ -63,9 +70,11 @@ async def open_foundations(
     channels = Channels(database, broker)
     await channels.start()
     stack.push_async_callback(channels.aclose)
+    keeper = Keeper(database, channels, kept, now)
+    await keeper.start()
+    stack.push_async_callback(keeper.aclose)
     announcer = Announcer(events, channels)
     await announcer.start()
     stack.push_async_callback(announcer.aclose)
-    return Foundations(
-        database, events, settings, accounts, channels, Members(database, broker), Attachments(), keyring
-    )
+    members = Members(database, broker)
+    return Foundations(database, events, settings, accounts, channels, members, Attachments(), keyring)

@@ -211,6 +211,7 @@ class Web:
     hidden: list[str]
     application: web.Application
     backups: HourlyBackups
+    ably: Ably
 
 
 @asynccontextmanager
@@ -227,6 +228,7 @@ async def webbed(
     trusted: str = "127.0.0.0/8",
     insists: Callable[[str, str], bool] = lambda _section, _name: False,
     pages: Mapping[str, Page] = MappingProxyType({}),
+    sandbox: bool = False,
 ) -> AsyncIterator[Web]:
     """The web application over a house, with all that stands around it."""
     clock = open_house.clock
@@ -250,7 +252,7 @@ async def webbed(
     authentication = Authentication(
         open_house.services.foundations.accounts, credentials.verify_admin_password, clock.now, clock.monotonic
     )
-    ably = Ably(open_house.services, clock.now, clock.monotonic)
+    ably = Ably(open_house.services, clock.now, clock.monotonic, sandbox=sandbox)
     mount_owncast(
         application,
         Owncast(
@@ -275,7 +277,7 @@ async def webbed(
     mount_apiture(application, open_house.services.notifications, authentication, clock.now)
     openapi.mount(application, "owncast-py", "0")
     async with TestServer(application) as server:
-        yield Web(server, studio, credentials, viewers, logs, hidden, application, backups)
+        yield Web(server, studio, credentials, viewers, logs, hidden, application, backups, ably)
     await backups.aclose()
 
 

@@ -2,12 +2,14 @@
 
 Owns no route. The envelope of `/api` is Owncast's `{"success": false, "message": …}`; a dialect that has one of its own
 says so in `FAILURES`; everything else answers plain text. CORS is the Fetch standard's: public answers carry
-`Access-Control-Allow-Origin: *`, never credentials.
+`Access-Control-Allow-Origin: *`, never credentials. What pages of other origins may send to a dialect of its own and
+read of it, that says in `SHARINGS`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 
 import orjson
 import structlog
@@ -15,7 +17,6 @@ from aiohttp import web
 
 PUBLIC_PREFIXES = ("/api/", "/hls/", "/thumbnail.", "/preview.")
 PREFLIGHT_SECONDS = 86_400
-METHODS = "GET, HEAD, POST, OPTIONS"
 
 TOLD_HEADERS = ("Allow", "Retry-After", "Upgrade", "WWW-Authenticate")
 """What a refusal may say beside its sentence."""
@@ -38,19 +39,41 @@ Failure = Callable[[web.Request, int, str, Mapping[str, str]], web.Response]
 FAILURES: web.AppKey[dict[str, Failure]] = web.AppKey("failures", dict)
 """By the first part of the path."""
 
+
+@dataclass(frozen=True, slots=True)
+class Sharing:
+    """What pages of other origins may do, each as the list of a header (Fetch standard, 3.3)."""
+
+    methods: str
+    headers: str
+    """What they may send."""
+    exposed: str = ""
+    """Headers of answers that they may read, beyond those that every page may."""
+
+
+SHARINGS: web.AppKey[dict[str, Sharing]] = web.AppKey("sharings", dict)
+"""By the first part of the path."""
+PUBLIC = Sharing(
+    "GET, HEAD, POST, OPTIONS",
+    "Authorization, Content-Type, Range, CMCD-Object, CMCD-Request, CMCD-Session, CMCD-Status",
+)
+"""That of all PUBLIC_PREFIXES."""
+
 log = structlog.get_logger(__name__)
 
 
-def is_public(path: str) -> bool:
-    """Whether pages of other origins may read the answer."""
-    return path.startswith(PUBLIC_PREFIXES)
+def sharing_of(request: web.Request) -> Sharing | None:
+    """What pages of other origins may do at the address of a request; None where they may nothing."""
+    if request.path.startswith(PUBLIC_PREFIXES):
+        return PUBLIC
+    return request.app[SHARINGS].get(_root(request))
 
 
 @web.middleware
 async def errors_and_preflight(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Answers preflights, and turns every failure into a sentence in the envelope of its API."""
-    if request.method == "OPTIONS" and is_public(request.path):
-        return _preflight()
+    if request.method == "OPTIONS" and (sharing := sharing_of(request)) is not None:
+        return _preflight(sharing)
     try:
         return await handler(request)
     except web.HTTPException as error:
@@ -69,8 +92,12 @@ async def errors_and_preflight(request: web.Request, handler: Handler) -> web.St
 
 
 def _failed(request: web.Request, status: int, sentence: str, headers: dict[str, str]) -> web.Response:
-    own = request.app[FAILURES].get(request.path.lstrip("/").partition("/")[0])
+    own = request.app[FAILURES].get(_root(request))
     return own(request, status, sentence, headers) if own else failure(request.path, status, sentence, headers)
+
+
+def _root(request: web.Request) -> str:
+    return request.path.lstrip("/").partition("/")[0]
 
 
 def failure(path: str, status: int, sentence: str, headers: dict[str, str] | None = None) -> web.Response:
@@ -82,14 +109,13 @@ def failure(path: str, status: int, sentence: str, headers: dict[str, str] | Non
     return web.Response(status=status, text=sentence + "\n", headers=common)
 
 
-def _preflight() -> web.Response:
+def _preflight(sharing: Sharing) -> web.Response:
     return web.Response(
         status=204,
         headers={
-            "Allow": METHODS,
-            "Access-Control-Allow-Methods": METHODS,
-            "Access-Control-Allow-Headers": "Authorization, Content-Type, Range, "
-            "CMCD-Object, CMCD-Request, CMCD-Session, CMCD-Status",
+            "Allow": sharing.methods,
+            "Access-Control-Allow-Methods": sharing.methods,
+            "Access-Control-Allow-Headers": sharing.headers,
             "Access-Control-Max-Age": str(PREFLIGHT_SECONDS),
         },
     )
@@ -99,5 +125,7 @@ async def common_headers(request: web.Request, response: web.StreamResponse) -> 
     """Signal handler of `on_response_prepare`: the headers that no response goes without."""
     headers = response.headers
     headers["X-Content-Type-Options"] = "nosniff"
-    if is_public(request.path):
+    if (sharing := sharing_of(request)) is not None:
         headers["Access-Control-Allow-Origin"] = "*"
+        if sharing.exposed:
+            headers["Access-Control-Expose-Headers"] = sharing.exposed

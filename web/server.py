@@ -18,7 +18,7 @@ from aiohttp import web
 from web.addresses import TRUSTED_PROXIES, Network, TrustedProxies, client_address, viewer_id
 from web.hls import Hls, ViewerCounter
 from web.hot import Clock, HotConnection, HotDocument
-from web.middleware import FAILURES, common_headers, errors_and_preflight
+from web.middleware import FAILURES, SHARINGS, common_headers, errors_and_preflight
 from web.operations import OPERATIONS
 from web.pages import Page, page_routes
 
@@ -61,6 +61,7 @@ def build_application(
     application[TRUSTED_PROXIES] = TrustedProxies(host.trusted_proxies)
     application[OPERATIONS] = []
     application[FAILURES] = {}
+    application[SHARINGS] = {}
     application.on_response_prepare.append(common_headers)
     application.add_routes(_probes(host))
     application.add_routes(routes)

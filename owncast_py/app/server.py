@@ -30,7 +30,7 @@ from owncast_py.backup.commands import database_file
 from owncast_py.backup.errors import BackupError
 from owncast_py.backup.hourly import HourlyBackups
 from owncast_py.broadcast.record import ShowRecord
-from owncast_py.config import Config, Notifications
+from owncast_py.config import Config, Notifications, is_loopback
 from owncast_py.credentials import Credentials
 from owncast_py.delivery_channels import Carriers
 from owncast_py.errors import SettingError, StartError, StorageError
@@ -90,6 +90,11 @@ async def run(config: Config, credentials: Credentials, logs: RecentLogs) -> Non
         foundations = await _foundations(config, stack)
         settings = foundations.settings
         listen = _listening(config, settings.get(ListenSettings))
+        if config.channels.sandbox and not is_loopback(listen.http_host):
+            raise StartError(
+                f"channels.sandbox lets anybody make apps, so it needs an http_host of this machine alone, such as "
+                f"127.0.0.1, not {listen.http_host!r}. Change http_host, or switch the sandbox off."
+            )
         kit = Kit(str(config.ffmpeg_path or ""), config.data_dir / "encoders.json")
         if not config.insists_on("ffmpeg_path"):
             kit.path = settings.get(ListenSettings).ffmpeg_path
@@ -138,7 +143,7 @@ async def run(config: Config, credentials: Credentials, logs: RecentLogs) -> Non
         application = build_application(host, pages, hls_routes(hls))
         running = [Running(VERSION, listen.http_host, listen.http_port, config.rtmp_host, listen.rtmp_port)]
         authentication = Authentication(foundations.accounts, credentials.verify_admin_password, _now, time.monotonic)
-        ably = Ably(services, _now, time.monotonic)
+        ably = Ably(services, _now, time.monotonic, sandbox=config.channels.sandbox)
         documents = mount_owncast(
             application,
             Owncast(
@@ -202,7 +207,8 @@ async def _foundations(config: Config, stack: AsyncExitStack) -> Foundations:
     }
     try:
         await asyncio.to_thread(config.data_dir.mkdir, parents=True, exist_ok=True)
-        foundations = await open_foundations(stack, address_of(configured, config.data_dir), seeds, _now)
+        kept = timedelta(hours=config.channels.kept_hours)
+        foundations = await open_foundations(stack, address_of(configured, config.data_dir), seeds, _now, kept)
         for group, given in firm.items():
             await foundations.settings.change(group, **given)
     except OSError as error:

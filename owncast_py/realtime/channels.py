@@ -231,6 +231,12 @@ class Channels:
             del messages[old]
         return deleted
 
+    def forget(self, address: Address, before: str) -> None:
+        """Holds no message any more whose latest version is before that one: the database does not either."""
+        if (recent := self._recent.get(address)) is not None:
+            for old in [serial for serial, message in recent.messages.items() if message.version < before]:
+                del recent.messages[old]
+
     async def count(self, address: Address) -> int:
         """How many messages a channel has."""
         async with self._database.reading() as connection:

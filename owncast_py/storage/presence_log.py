@@ -5,7 +5,7 @@ Owns its SQL. Who is present now, the broker knows.
 
 from __future__ import annotations
 
-from sqlalchemy import Row, delete, insert, select
+from sqlalchemy import Row, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from owncast_py.realtime.messages import Address, Member, Presence, PresenceChange
@@ -49,11 +49,6 @@ async def between(
         query = query.where(serial > after if forwards else serial < after)
     query = query.order_by(serial.asc() if forwards else serial.desc()).limit(limit)
     return [(row.serial, _change(row)) for row in await connection.execute(query)]
-
-
-async def prune(connection: AsyncConnection, before: str) -> int:
-    """Deletes changes with a serial less than `before`; how many rows that were."""
-    return (await connection.execute(delete(presence_log).where(presence_log.c.serial < before))).rowcount
 
 
 def _change(row: Row[tuple[object, ...]]) -> PresenceChange:

@@ -25,7 +25,7 @@ from web.api.ably.gate import Gate
 from web.api.ably.publishing import Publishing
 from web.api.ably.revising import Revising
 from web.api.ably.time import TimeApi
-from web.middleware import FAILURES, errors_and_preflight
+from web.middleware import FAILURES, SHARINGS, errors_and_preflight
 from web.operations import OPERATIONS, Operation, mount
 
 JSON = "application/json"
@@ -125,10 +125,11 @@ async def rest(directory: Path, clock: Clock | None = None) -> AsyncIterator[Res
     async with house(directory, clock=clock) as home:
         channels, keyring = home.foundations.channels, home.foundations.keyring
         members, attachments = home.foundations.members, home.foundations.occupancy
-        publishing, revising = Publishing(channels, home.chat), Revising(channels)
+        publishing, revising = Publishing(channels, home.chat, home.services.stats.count), Revising(channels)
         gate, refusals = Gate(keyring), Refusals()
         application = web.Application(middlewares=[errors_and_preflight], client_max_size=65_536)
         application[FAILURES] = {}
+        application[SHARINGS] = {}
         operations: list[Operation] = []
         application[OPERATIONS] = operations
         parts = (

@@ -15,7 +15,7 @@ from owncast_py.errors import StorageError
 from web.api.ably.errors import HELP, REMEDIES, AblyError, Refusals, from_domain
 from web.api.ably.formats import CODEC, SERVER_ID, FormatError
 from web.body import Input
-from web.middleware import FAILURES, errors_and_preflight
+from web.middleware import FAILURES, SHARINGS, errors_and_preflight
 from web.operations import OPERATIONS, Api, Call, Operation, mount
 
 
@@ -55,6 +55,7 @@ async def client() -> AsyncIterator[aiohttp.ClientSession]:
     refusals = Refusals()
     application = web.Application(middlewares=[errors_and_preflight], client_max_size=1_000)
     application[FAILURES] = {}
+    application[SHARINGS] = {}
     application[FAILURES]["channels"] = refusals.before
     operations: list[Operation] = []
     application[OPERATIONS] = operations

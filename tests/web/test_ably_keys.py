@@ -27,7 +27,7 @@ from web.api.ably.errors import ENVELOPE, AblyError, Refusals
 from web.api.ably.formats import CODEC
 from web.api.ably.gate import Gate, demand, granted
 from web.api.ably.keys import KeysApi
-from web.middleware import FAILURES, errors_and_preflight
+from web.middleware import FAILURES, SHARINGS, errors_and_preflight
 from web.operations import OPERATIONS, Api, Call, Contract, mount
 
 JSON, MSGPACK = "application/json", "application/x-msgpack"
@@ -105,6 +105,7 @@ async def rig(request: pytest.FixtureRequest, tmp_path: Path, clock: Clock) -> A
         gate, refusals, connected = Gate(keyring), Refusals(), list[str]()
         application = web.Application(middlewares=[errors_and_preflight])
         application[FAILURES] = {"keys": refusals.before, "whoami": refusals.before}
+        application[SHARINGS] = {}
         application[OPERATIONS] = []
         api = Api("Test", refusals.wrapper, ENVELOPE, CODEC)
         api.add("GET", "/whoami", _whoami, gate.guard, contract=Contract("whoAmI"))

@@ -212,8 +212,8 @@ class Realtime:
         """Ends a socket because of its credentials; with others the client may come back."""
         connection.send({"action": ProtocolAction.DISCONNECTED, "error": reason.info()})
         if (outlet := connection.outlet) is not None:
-            self.lose(connection, outlet)
             outlet.close(POLICY, reason.sentence)
+            self.lose(connection, outlet)
 
     def _drop(self, outlet: Outlet) -> None:
         self.fanout.remove(outlet)

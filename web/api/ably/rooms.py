@@ -18,6 +18,7 @@ from owncast_py.realtime.channels import Channels
 from owncast_py.realtime.messages import Address, Delivery, Message, PresenceChange
 from owncast_py.realtime.occupancy import Mode
 from web.api.ably.counting import Counter
+from web.api.ably.feeds import without_hidden
 from web.api.ably.messages import PresenceAction, member_view, message_view, milliseconds
 from web.api.ably.protocol import ProtocolAction
 from web.fanout import BINARY, TEXT, Fanout, Group, Outlet, frame
@@ -120,8 +121,8 @@ class Room:
             page = await self._channels.log(self.address, after, PAGE)
             # What is in the log but has not been delivered yet comes live.
             found = [message for message in page if message.version <= upto]
-            if found:
-                yield found
+            if shown := await without_hidden(self._channels, self.address, found):
+                yield shown
             after = found[-1].version if len(found) == PAGE else upto
 
     def _group(self, seat: Seat) -> Group:
