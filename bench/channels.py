@@ -39,6 +39,8 @@ MAX_PAGE_MS = 50.0
 CLIENTS, CUTS = 50, 100
 RATE = 100
 """Messages a second while lines are cut."""
+LAST_SECONDS = 20.0
+"""For the last message to come."""
 
 
 class Run(NamedTuple):
@@ -230,7 +232,8 @@ async def _acknowledged(socket_: ClientConnection) -> None:
 
 async def _cutting(server: Server, key: str, cuts: int) -> tuple[int, int]:
     """How many clients did not hear everything once and in order, and how many lines were cut."""
-    over, enough, chance = asyncio.Event(), list[int](), random.Random(7)
+    over: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+    enough, chance = list[int](), random.Random(7)
     clients = [asyncio.create_task(_coming_back(server, key, cuts, chance, enough, over)) for _ in range(CLIENTS)]
     sent, began = 0, time.monotonic()
     async with connect(_socket_of(server, key), max_size=None) as publisher:
@@ -243,15 +246,15 @@ async def _cutting(server: Server, key: str, cuts: int) -> tuple[int, int]:
             await asyncio.sleep(max(0.0, began + sent / RATE - time.monotonic()))
         while json.loads(await publisher.recv()).get("msgSerial") != sent - 1:
             pass
-    over.set()
+    over.set_result(sent)
     heard = [await client for client in clients]
     return sum(each != list(range(each[0], sent)) for each in heard), CLIENTS * cuts
 
 
 async def _coming_back(
-    server: Server, key: str, cuts: int, chance: random.Random, enough: list[int], over: asyncio.Event
+    server: Server, key: str, cuts: int, chance: random.Random, enough: list[int], over: asyncio.Future[int]
 ) -> list[int]:
-    """What a client hears whose line is cut so often. It listens until all is `over`, and a little longer."""
+    """What a client hears whose line is cut so often. `over` says how much there was to hear in the end."""
     heard = list[int]()
     resume = place = ""
     for cut in range(cuts + 1):
@@ -262,12 +265,15 @@ async def _coming_back(
                 enough.append(cut)
             until = time.monotonic() + chance.uniform(0.05, 0.3)
             while True:
-                if cut == cuts and not over.is_set():
-                    until = time.monotonic() + 2
+                if cut == cuts and not (over.done() and heard and heard[-1] == over.result() - 1):
+                    # A little longer than the last, for what comes twice.
+                    until = time.monotonic() + (LAST_SECONDS if over.done() else 1)
                 try:
                     async with asyncio.timeout(max(0.001, until - time.monotonic())):
                         frame = json.loads(await line.recv())
                 except TimeoutError:
+                    if cut == cuts and not over.done():
+                        continue
                     break
                 if frame["action"] == 4:
                     resume = frame["connectionDetails"]["connectionKey"]
