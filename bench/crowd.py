@@ -103,6 +103,11 @@ def send_text(one: socket.socket, text: bytes) -> None:
 def say(sender: socket.socket, body: bytes) -> None:
     """A chat message by a bot's socket, whose own copies of what everybody writes are thrown away."""
     send_text(sender, json.dumps({"type": "CHAT", "body": body.decode()}).encode())
+    discard(sender)
+
+
+def discard(sender: socket.socket) -> None:
+    """Throws away what has come for a socket that only sends."""
     sender.setblocking(False)
     with suppress(BlockingIOError):
         sender.recv(READ_BYTES)
@@ -112,9 +117,12 @@ def say(sender: socket.socket, body: bytes) -> None:
 class Crowd:
     """Many sockets that listen."""
 
-    def __init__(self, base: str, paths: Sequence[str], ending: bytes = b'"visible":true}') -> None:
-        """Every message ends with `ending`, and nothing else that comes does."""
+    def __init__(
+        self, base: str, paths: Sequence[str], ending: bytes = b'"visible":true}', *, hello: bytes = b""
+    ) -> None:
+        """Every message ends with `ending`, and nothing else that comes does. Each socket says `hello` first."""
         self._ending = ending
+        self._hello = hello
         self._base = base
         self._poll = select.epoll()
         self._sockets: dict[int, socket.socket] = {}
@@ -135,6 +143,8 @@ class Crowd:
         """One more."""
         one = open_socket(self._base, path)
         one.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
+        if self._hello:
+            send_text(one, self._hello)
         one.setblocking(False)
         self._sockets[one.fileno()] = one
         self._poll.register(one.fileno(), select.EPOLLIN)

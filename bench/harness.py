@@ -192,6 +192,16 @@ class Server:
             raise BenchError(f"The server did not start: {self._events[-3:]}") from error
         self.http, self.rtmp = f"http://{ready['http']}", f"rtmp://{ready['rtmp']}/live/{STREAM_KEY}"
 
+    @property
+    def home(self) -> Path:
+        """Its directory; the data is in `data`."""
+        return Path(self._directory.name)
+
+    def stop(self) -> None:
+        """Ends the process as a user would; `start` goes on with its data."""
+        end(self.process)
+        self._reader.join(STOP_SECONDS)
+
     def crash(self) -> None:
         """Ends the process as a power cut would."""
         self.process.kill()

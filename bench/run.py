@@ -32,6 +32,7 @@ NAMES = (
     "backlog",
     "notifications",
     "notification_lists",
+    "channels",
 )
 QUICK: dict[str, dict[str, float]] = {
     "cpu": {"runs": 1},
@@ -51,6 +52,7 @@ QUICK: dict[str, dict[str, float]] = {
     "backlog": {"runs": 1, "seconds": 5},
     "notifications": {"runs": 1, "messages": 500, "seconds": 2, "queued": 2_000},
     "notification_lists": {"runs": 5, "stored": 20_000},
+    "channels": {"runs": 1, "sockets": 300, "seconds": 2, "messages": 1_000, "stored": 20_000, "cuts": 3},
 }
 """One short run each: whether everything works, not how well."""
 

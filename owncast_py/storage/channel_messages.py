@@ -226,7 +226,8 @@ def _message(row: Row[tuple[object, ...]]) -> Message:
         client_id=row.client_id,
         at=row.at,
         connection_id=row.connection_id,
-        extras=bytes(row.extras),
-        operation=bytes(row.operation),
+        # What was there before these columns has the default, which SQLite keeps as a text.
+        extras=bytes(row.extras or b""),
+        operation=bytes(row.operation or b""),
         text=row.text,
     )

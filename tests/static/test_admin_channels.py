@@ -182,6 +182,11 @@ async def test_a_key_may_do_everything_or_what_json_says(owner: Owner) -> None:
     await expect(rows.nth(0)).to_contain_text("Everything")
     await expect(rows.nth(1)).to_contain_text("All channels: everything")
     await expect(rows.nth(1)).to_contain_text("x: annotation-publish, read statistics")
+    await owner.ask(f"{KEYS}/create", {"capability": {f"room{at}": ["publish"] for at in range(9)}})
+    await page.reload()
+    await expect(rows.nth(2)).to_contain_text("room3: publish")
+    await expect(rows.nth(2)).to_contain_text("and 5 more channels")
+    await expect(rows.nth(2)).not_to_contain_text("room4: publish")
 
 
 # Live channels.

@@ -30,7 +30,7 @@ from web.fanout import Outlet
 
 MAX_ATTACHMENTS = 1_000
 """Channels to which one connection is attached."""
-MAX_MEMBERS = 1_000
+MAX_MEMBERS = 2_000
 """Members that one connection presents."""
 MAX_UNACKNOWLEDGED = 1_000
 """Messages of one connection that wait to be kept; it is not read from meanwhile."""
@@ -114,6 +114,8 @@ class Connection:
         self.client_id = client_id
         self.binary = binary
         self.echo = echo
+        self.busy = asyncio.Lock()
+        """Held while a frame is taken and while another socket takes over, so that no frame of the one before is late."""
         self.outlet: Outlet | None = None
         self.attachments: dict[str, Attachment] = {}
         """By the name that the client knows."""

@@ -115,7 +115,7 @@ class Realtime:
 
     # Beginning and ending.
 
-    def connect(
+    async def connect(
         self, grant: Grant, client_id: str, outlet: Outlet, *, binary: bool, echo: bool, key: str, heartbeats: bool
     ) -> Connection:
         """A connection for a socket: the one with that key if it can go on, else a new one. It is greeted.
@@ -132,20 +132,22 @@ class Realtime:
             connection = Connection(self, grant.app, grant, client_id, binary=binary, echo=echo)
             self._connections[connection.id] = connection
             self._count(grant.app, {"connections.all.opened": 1})
-        elif connection.outlet is not None:
-            # The client has noticed before us that its socket is gone.
-            before = connection.outlet
-            self._leave_socket(connection)
-            before.close(POLICY, "The connection goes on with another socket.")
-        self._lost.pop(connection.id, None)
-        connection.binary, connection.echo, connection.outlet = binary, echo, outlet
-        self._occupancy.connect(grant.app)
-        self.fanout.add(outlet)
-        if heartbeats:
-            self._heartbeats[binary].add(outlet)
-        greeting = self.greeting(connection)
-        connection.send(greeting | ({"error": refused.info()} if refused is not None else {}))
-        self._hold(connection, grant)
+        async with connection.busy:
+            if connection.outlet is not None:
+                # The client has noticed before us that its socket is gone.
+                before = connection.outlet
+                self._leave_socket(connection)
+                before.close(POLICY, "The connection goes on with another socket.")
+            self._lost.pop(connection.id, None)
+            self._connections[connection.id] = connection
+            connection.binary, connection.echo, connection.outlet = binary, echo, outlet
+            self._occupancy.connect(grant.app)
+            self.fanout.add(outlet)
+            if heartbeats:
+                self._heartbeats[binary].add(outlet)
+            greeting = self.greeting(connection)
+            connection.send(greeting | ({"error": refused.info()} if refused is not None else {}))
+            self._hold(connection, grant)
         return connection
 
     def lose(self, connection: Connection, outlet: Outlet) -> None:

@@ -54,7 +54,7 @@ class Sockets:
             _farewell(outlet, refused or AblyError(40100, 401, "There are no credentials."), binary=binary)
             return socket
         try:
-            connection = self._realtime.connect(
+            connection = await self._realtime.connect(
                 grant,
                 self._gate.client_id(request, grant),
                 outlet,
@@ -86,9 +86,13 @@ class Sockets:
                 try:
                     if self._floods.take(connection.id) > 0:
                         raise AblyError(42911, 429, "This connection sends too much.")
-                    if not await connection.take(_read(message.data)):
-                        outlet.close(1000, "Closed.")
-                        return True
+                    frame = _read(message.data)
+                    async with connection.busy:
+                        if connection.outlet is not outlet:
+                            return False
+                        if not await connection.take(frame):
+                            outlet.close(1000, "Closed.")
+                            return True
                 except (AblyError, FormatError) as error:
                     _farewell(outlet, from_domain(error), binary=connection.binary)
                     return True

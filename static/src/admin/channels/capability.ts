@@ -8,17 +8,17 @@ export type Choice = (typeof CHOICES)[number];
 const EVERYWHERE = "[*]*";
 const LISTEN = ["subscribe", "history"];
 const TALK = [...LISTEN, "publish", "presence"];
-const WORDS: Readonly<Record<string, Key>> = {
-  "*": "channelKeys.op.all",
-  subscribe: "channelKeys.op.subscribe",
-  publish: "channelKeys.op.publish",
-  presence: "channelKeys.op.presence",
-  history: "channelKeys.op.history",
-  stats: "channelKeys.op.stats",
-  "channel-metadata": "channelKeys.op.metadata",
-  "push-subscribe": "channelKeys.op.pushSubscribe",
-  "push-admin": "channelKeys.op.pushAdmin",
-};
+const WORDS: ReadonlyMap<string, Key> = new Map([
+  ["*", "channelKeys.op.all"],
+  ["subscribe", "channelKeys.op.subscribe"],
+  ["publish", "channelKeys.op.publish"],
+  ["presence", "channelKeys.op.presence"],
+  ["history", "channelKeys.op.history"],
+  ["stats", "channelKeys.op.stats"],
+  ["channel-metadata", "channelKeys.op.metadata"],
+  ["push-subscribe", "channelKeys.op.pushSubscribe"],
+  ["push-admin", "channelKeys.op.pushAdmin"],
+]);
 
 /** What is sent to the server; null for everything. What is written by hand is judged there. */
 export function capabilityOf(choice: Choice, channels: readonly string[], own: string): Record<string, string[]> | string | null {
@@ -51,6 +51,6 @@ export function permissionsOf(capability: string): Permission[] | null {
 }
 
 function wordOf(operation: string): string {
-  const known = WORDS[operation];
+  const known = WORDS.get(operation);
   return known ? t(known) : operation;
 }

@@ -9,7 +9,7 @@ import { Moment } from "../../kit/moment";
 import { Empty, Loaded, useResource } from "../../kit/resource";
 import { Table } from "../../kit/table";
 import { complain } from "../../kit/toast";
-import { rich, t } from "../../words";
+import { plural, rich, t } from "../../words";
 import { FormDialog, Problem } from "../form-dialog";
 import { capabilityOf, type Choice, CHOICES, permissionsOf } from "./capability";
 import "../../styles/admin-content.css";
@@ -100,9 +100,10 @@ function May({ of: key }: { of: ChannelKey }) {
   return (
     <div class="lane">
       {permissions === null && <span>{t("channelKeys.choice.everything")}</span>}
-      {permissions?.slice(0, SHOWN).map(({ channel, operations }) => (
-        <span key={channel}>{rich("channelKeys.permission", { channel: <bdi>{channel}</bdi>, operations })}</span>
+      {permissions?.slice(0, SHOWN).map(({ channel, operations }, at) => (
+        <span key={at}>{rich("channelKeys.permission", { channel: <bdi>{channel}</bdi>, operations })}</span>
       ))}
+      {permissions && permissions.length > SHOWN && <span class="quiet">{plural("channelKeys.more", permissions.length - SHOWN)}</span>}
       <details class="details">
         <summary>{t("channelKeys.json")}</summary>
         <code class="capability">{key.capability}</code>
