@@ -140,7 +140,7 @@ def _describe(operation: Operation, shapes: _Shapes) -> Schema:
     ]
     parameters += [
         {"name": name, "in": "header", "required": False, "description": meaning, "schema": {"type": "string"}}
-        for name, meaning in (contract.takes if contract else {}).items()
+        for name, meaning in {**(envelope.takes if envelope else {}), **(contract.takes if contract else {})}.items()
     ]
     described: Schema = {
         "tags": [operation.tag],
@@ -162,7 +162,12 @@ def _describe(operation: Operation, shapes: _Shapes) -> Schema:
         if issubclass(operation.input, Query) or operation.method == "GET":
             parameters += _query(shapes.resolved(taken))
         else:
-            described["requestBody"] = {"required": True, "content": {"application/json": {"schema": taken}}}
+            types = envelope.body_types if envelope else ("application/json",)
+            described["requestBody"] = {"required": True, "content": {each: {"schema": taken} for each in types}}
+    parameters += [
+        {"name": name, "in": "query", "required": False, "schema": schema}
+        for name, schema in (envelope.query if envelope else {}).items()
+    ]
     if parameters:
         described["parameters"] = parameters
     return described

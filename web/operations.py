@@ -87,6 +87,12 @@ class Envelope:
     """What each status means, of those that its operations refuse with."""
     always: tuple[int, ...]
     """Of these, those that any operation may."""
+    body_types: tuple[str, ...] = ("application/json",)
+    """In which a body may come."""
+    takes: Mapping[str, str] = field(default_factory=dict)
+    """Headers of requests that all operations understand."""
+    query: Mapping[str, object] = field(default_factory=dict)
+    """Parameters that all of them understand, each with its JSON Schema."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from owncast_py.config import Config
+from owncast_py.config import Config, is_loopback
 from owncast_py.config_sources import MAX_FILE_BYTES, environment_name, load, setting_paths
 from owncast_py.errors import ConfigError
 from owncast_py.setting_groups import Variant
@@ -225,3 +225,30 @@ def test_every_setting_is_documented_with_variable_and_default() -> None:
 def test_every_field_of_a_variant_is_documented() -> None:
     text = (ROOT / "docs/configuration.md").read_text()
     assert [name for name in Variant.model_fields if f"`{name}`" not in text] == []
+
+
+@pytest.mark.parametrize(
+    ("host", "alone"),
+    [
+        ("127.0.0.1", True),
+        ("127.9.9.9", True),
+        ("::1", True),
+        ("[::1]", True),
+        ("localhost", True),
+        ("0.0.0.0", False),
+        ("::", False),
+        ("192.168.1.2", False),
+        ("localhost.example", False),
+        ("", False),
+    ],
+)
+def test_who_listens_for_this_machine_alone(host: str, alone: bool) -> None:
+    assert is_loopback(host) is alone
+
+
+def test_messages_are_kept_for_as_long_as_clients_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OWNCAST_CHANNELS__KEPT_HOURS", "1")
+    assert load(None, {}).channels.kept_hours == 1
+    monkeypatch.delenv("OWNCAST_CHANNELS__KEPT_HOURS")
+    [fault] = faults_of("channels: {kept_hours: 0.5}")
+    assert fault.startswith("config.yaml line 1: channels.kept_hours is 0.5, but must be")

@@ -20,6 +20,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
+from web.api.ably.dialect import ROOTS
 from web.openapi import PAGE, PATH
 from web.operations import OPERATIONS
 from web.pages import Page
@@ -60,8 +61,8 @@ async def test_every_operation_is_described(admin: Admin) -> None:
     assert len(identifiers) == len(set(identifiers))
 
 
-GUARDED = ("/api/admin/", "/api/integrations/", "/api/moderation/", "/notifications")
-FOR_ALL = {"/notifications/apiDoc"}
+GUARDED = ("/api/admin/", "/api/integrations/", "/api/moderation/", "/notifications", *(f"/{root}" for root in ROOTS))
+FOR_ALL = {"/notifications/apiDoc", "/time", "/keys/{keyName}/requestToken", "/push/publicVapidKey"}
 CHATTERS = {
     "/api/notifications/register",
     "/api/chat/messagevisibility",

@@ -17,7 +17,8 @@ from typing_extensions import TypedDict
 
 from owncast_py.errors import StorageError
 from owncast_py.realtime.errors import AccessError, RealtimeError, Reason
-from web.api.ably.formats import SERVER_ID, Format, FormatError, answer, encode
+from web.api.ably.formats import FORM, SERVER_ID, Format, FormatError, answer, encode
+from web.api.ably.versions import HEADER as VERSION_HEADER
 from web.body import InputRefused
 from web.middleware import SENTENCES, TOLD_HEADERS
 from web.operations import Envelope, Handler, Wrapper
@@ -179,6 +180,15 @@ ENVELOPE = Envelope(
     ErrorDocument,
     MEANINGS,
     (400, 401, 404, 429, 500, 503),
+    (Format.JSON.value, Format.MSGPACK.value, FORM),
+    {VERSION_HEADER: "The version of the protocol that the client speaks, such as 1.2 or 5."},
+    {
+        "format": {
+            "type": "string",
+            "enum": [each.name.lower() for each in Format],
+            "description": "How the answer is written, whatever the header Accept says; jsonp needs `callback`.",
+        }
+    },
 )
 
 

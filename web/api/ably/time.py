@@ -21,7 +21,7 @@ class TimeApi:
     def operations(self, wrapper: Wrapper) -> list[Operation]:
         """All of it."""
         api = Api("Stats", wrapper, ENVELOPE, CODEC)
-        api.add("GET", "/time", self._time, contract=Contract("getTime"))
+        api.add("GET", "/time", self._time, contract=Contract("getTime", refusals=(400,)))
         return api.operations
 
     async def _time(self, call: Call[None]) -> list[int]:
