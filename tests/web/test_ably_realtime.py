@@ -295,6 +295,19 @@ async def test_who_comes_back_too_late_is_told(channels: Channels) -> None:
             assert Flag.RESUMED not in Flag(attached["flags"])  # type: ignore[arg-type]
 
 
+async def test_a_channel_that_was_quiet_for_long_is_resumed(channels: Channels) -> None:
+    async with channels.client(greeted=False) as first:
+        greeting = await first.next(ProtocolAction.CONNECTED)
+        place = (await first.attach(GAME))["channelSerial"]
+        channels.home.clock.turn(2 * RESUMABLE.total_seconds())
+        first.socket.transport.abort()
+    async with channels.client(resume=str(details(greeting)["connectionKey"])) as second:
+        attached = await second.attach(GAME, channelSerial=place)
+        assert Flag.RESUMED in Flag(attached["flags"])  # type: ignore[arg-type]
+        await second.publish(GAME, {"data": "x"})
+        assert await second.hears(GAME, 1) == ["x"]
+
+
 async def test_a_connection_is_resumed_only_by_whom_it_belongs_to(channels: Channels) -> None:
     async with channels.client(clientId="ana", greeted=False) as first:
         greeting = await first.next(ProtocolAction.CONNECTED)

@@ -71,8 +71,8 @@ class House(Protocol):
     async def members(self, address: Address) -> Sequence[Member]:
         """Who is present."""
 
-    def continues(self, serial: str) -> bool:
-        """Whether what came after that version can still be sent."""
+    def continues(self, connection: Connection, serial: str) -> bool:
+        """Whether what a connection missed after that version can still be sent."""
 
     async def authenticate(self, token: str) -> Grant:
         """Raises AblyError."""
@@ -115,7 +115,9 @@ class Connection:
         self.binary = binary
         self.echo = echo
         self.busy = asyncio.Lock()
-        """Held while a frame is taken and while another socket takes over, so that no frame of the one before is late."""
+        """Held while a frame is taken, and while another socket takes over: no frame of the one before comes late."""
+        self.resumed = False
+        """Whether its client has come back, and so missed nothing that the log does not have."""
         self.outlet: Outlet | None = None
         self.attachments: dict[str, Attachment] = {}
         """By the name that the client knows."""
@@ -194,7 +196,7 @@ class Connection:
         position = self._house.position()
         after, resumed = position, known is not None
         if message.channel_serial is not None:
-            resumed = self._house.continues(message.channel_serial)
+            resumed = self._house.continues(self, message.channel_serial)
             after = message.channel_serial if resumed else position
         elif wanted.rewind is not None and known is None:
             after = await self._house.since(address, wanted.rewind)

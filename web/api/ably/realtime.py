@@ -133,6 +133,7 @@ class Realtime:
             self._connections[connection.id] = connection
             self._count(grant.app, {"connections.all.opened": 1})
         async with connection.busy:
+            connection.resumed = bool(key) and refused is None
             if connection.outlet is not None:
                 # The client has noticed before us that its socket is gone.
                 before = connection.outlet
@@ -257,7 +258,7 @@ class Realtime:
     def detach(self, connection: Connection, attachment: Attachment) -> None:
         """See `connection.House`."""
         if attachment.seat is not None:
-            self._rooms.at(attachment.address).leave(attachment.seat)
+            self._rooms.leave(attachment.address, attachment.seat)
             self._occupancy.detach(attachment.address, connection.id)
         watched = self._watched.get(attachment.address)
         if watched is not None:
@@ -300,10 +301,11 @@ class Realtime:
         """See `connection.House`."""
         return list(await self._members.of(address))
 
-    def continues(self, serial: str) -> bool:
+    def continues(self, connection: Connection, serial: str) -> bool:
         """See `connection.House`."""
         oldest = serial_at(milliseconds(self._now() - RESUMABLE))
-        return len(serial) == len(oldest) and oldest <= serial
+        # A channel that was quiet for long left its clients an old place, but nothing that they could have missed.
+        return len(serial) == len(oldest) and (oldest <= serial or connection.resumed)
 
     def _watch_occupancy(self, connection: Connection, attachment: Attachment) -> None:
         address = attachment.address

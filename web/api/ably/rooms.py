@@ -7,21 +7,23 @@ What a connection may do is `connection`'s.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from typing import NamedTuple
 
 import msgpack  # type: ignore[import-untyped]
 import orjson
 
 from owncast_py.realtime.channels import Channels
-from owncast_py.realtime.messages import Address, Delivery, Message, PresenceChange
+from owncast_py.realtime.messages import CHAT, Address, Delivery, Message, PresenceChange
 from owncast_py.realtime.occupancy import Mode
 from web.api.ably.counting import Counter
 from web.api.ably.feeds import without_hidden
 from web.api.ably.messages import PresenceAction, member_view, message_view, milliseconds
 from web.api.ably.protocol import ProtocolAction
-from web.fanout import BINARY, TEXT, Fanout, Group, Outlet, frame
+from web.fanout import BINARY, TEXT, TRY_AGAIN_LATER, Fanout, Group, Outlet, frame
 
 MAX_IN_FRAME = 200
 """Messages in one frame, at most 64 KiB each but mostly small; with more they are several frames."""
@@ -29,6 +31,12 @@ MAX_FRAME = 256 * 1024
 """Octets of data in one frame that holds several messages."""
 PAGE = 500
 """Messages that are read from the log at once."""
+RING = 1_000
+"""Messages of a room in memory."""
+MAX_RING = 256 * 1024
+"""Octets of their data."""
+MAX_TOLD = 10_000
+"""What one that catches up may be told meanwhile; with more it is closed."""
 
 Document = dict[str, object]
 
@@ -74,28 +82,36 @@ class Room:
         """Those who hear of no member but their own, by connection."""
         self._last = channels.position
         """Everything up to this version is in the log, and has been handed to those who were here."""
-        self._joining = 0
+        self._joining: dict[Seat, list[_Told]] = {}
+        """What is told while they catch up, to be heard after that."""
+        self._ring = _Ring(self._last)
         self._unsubscribe = channels.broker.subscribe(address, self._on_deliveries)
 
     async def join(self, seat: Seat, after: str) -> None:
         """Sends what came after that version, and from then on whatever comes."""
-        self._joining += 1
+        told = self._joining[seat] = []
         try:
-            async for missed in self._missed(after):
+            async for missed in self._missed(after, self._last):
                 for document in self._message_documents(missed):
                     self._tell_one(seat, document)
-            # No await since the log was read to its end: nothing can have come in between.
+            # No await from here on: what is told now is told to the seat.
+            for each in told:
+                if each.mode in seat.modes and (seat.echo or seat.connection_id != each.author):
+                    self._tell_one(seat, each.document)
             if not seat.outlet.closing:
-                self._seats[seat] = None
-                if seat.echo and seat.shown == self.address.channel:
-                    self._group(seat).add(seat.outlet)
-                else:
-                    self._apart[seat] = None
-                if Mode.PRESENCE_SUBSCRIBE not in seat.modes:
-                    self._unaware[seat.connection_id] = seat
+                self._sit(seat)
         finally:
-            self._joining -= 1
+            self._joining.pop(seat, None)
             self._forget()
+
+    def _sit(self, seat: Seat) -> None:
+        self._seats[seat] = None
+        if seat.echo and seat.shown == self.address.channel:
+            self._group(seat).add(seat.outlet)
+        else:
+            self._apart[seat] = None
+        if Mode.PRESENCE_SUBSCRIBE not in seat.modes:
+            self._unaware[seat.connection_id] = seat
 
     def leave(self, seat: Seat) -> None:
         """Gives a seat up."""
@@ -115,11 +131,17 @@ class Room:
             self._unsubscribe()
             self._gone(self.address)
 
-    async def _missed(self, after: str) -> AsyncIterator[list[Message]]:
-        while after < self._last:
-            upto = self._last
+    async def _missed(self, after: str, upto: str) -> AsyncIterator[list[Message]]:
+        """What was delivered after one version and up to another: from memory if that suffices, else from the log."""
+        if after >= upto:
+            return
+        remembered = self._ring.since(after) if self.address != CHAT else None
+        if remembered is not None:
+            yield remembered
+            return
+        while after < upto:
             page = await self._channels.log(self.address, after, PAGE)
-            # What is in the log but has not been delivered yet comes live.
+            # What is in the log but was not delivered then is told meanwhile.
             found = [message for message in page if message.version <= upto]
             if shown := await without_hidden(self._channels, self.address, found):
                 yield shown
@@ -138,6 +160,7 @@ class Room:
             messages = [each for each in together if isinstance(each, Message)]
             if messages:
                 self._last = messages[-1].version
+                self._ring.add(messages)
                 for document in self._message_documents(messages):
                     hearers = self._tell(document, Mode.SUBSCRIBE, document.connection_id)
                     self._count_out("messages", hearers, [each.data for each in document.messages])
@@ -162,6 +185,11 @@ class Room:
     def _tell(self, document: Callable[[bool], Document], mode: Mode, author: str) -> int:
         """Sends it to everybody who wants such. Returns how many that are."""
         hearers = 0
+        for seat, told in self._joining.items():
+            if len(told) == MAX_TOLD:
+                seat.outlet.close(TRY_AGAIN_LATER, "Too much came while you caught up; connect again.")
+            elif len(told) < MAX_TOLD:
+                told.append(_Told(document, mode, author))
         frames: dict[bool, bytes] = {}
 
         def rendered(binary: bool) -> bytes:
@@ -192,6 +220,40 @@ class Room:
                 several.append(message)
                 octets += len(message.data) + len(message.extras)
             yield _Messages(self.address.channel, several)
+
+
+class _Told(NamedTuple):
+    """Something that everybody in a room was told, those who want such; not whom it comes from, if that is quiet."""
+
+    document: Callable[[bool], Document]
+    mode: Mode
+    author: str
+
+
+class _Ring:
+    """The newest messages of a room, for those who come back."""
+
+    def __init__(self, begin: str) -> None:
+        """It has what is delivered after the version `begin`."""
+        self._begin = begin
+        self._messages: deque[Message] = deque()
+        self._octets = 0
+
+    def add(self, messages: Sequence[Message]) -> None:
+        """The older ones make room."""
+        for message in messages:
+            self._messages.append(message)
+            self._octets += len(message.data) + len(message.extras)
+        while len(self._messages) > RING or self._octets > MAX_RING:
+            oldest = self._messages.popleft()
+            self._octets -= len(oldest.data) + len(oldest.extras)
+            self._begin = oldest.version
+
+    def since(self, after: str) -> list[Message] | None:
+        """Those after that version; None where some of them are gone."""
+        if after < self._begin:
+            return None
+        return [message for message in self._messages if message.version > after]
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,6 +303,11 @@ class Rooms:
         self._channels = channels
         self._count = count
         self._rooms: dict[Address, Room] = {}
+
+    def leave(self, address: Address, seat: Seat) -> None:
+        """Gives up a seat in that channel's room."""
+        if (room := self._rooms.get(address)) is not None:
+            room.leave(seat)
 
     def at(self, address: Address) -> Room:
         """That channel's room."""
