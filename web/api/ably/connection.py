@@ -71,8 +71,8 @@ class House(Protocol):
     async def members(self, address: Address) -> Sequence[Member]:
         """Who is present."""
 
-    def continues(self, connection: Connection, serial: str) -> bool:
-        """Whether what a connection missed after that version can still be sent."""
+    def continues(self, serial: str, *, resumed: bool = False) -> bool:
+        """Whether what came after that version can still be sent, to a connection that was `resumed` or to any."""
 
     async def authenticate(self, token: str) -> Grant:
         """Raises AblyError."""
@@ -196,7 +196,7 @@ class Connection:
         position = self._house.position()
         after, resumed = position, known is not None
         if message.channel_serial is not None:
-            resumed = self._house.continues(self, message.channel_serial)
+            resumed = self._house.continues(message.channel_serial, resumed=self.resumed)
             after = message.channel_serial if resumed else position
         elif wanted.rewind is not None and known is None:
             after = await self._house.since(address, wanted.rewind)

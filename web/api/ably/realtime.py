@@ -301,11 +301,11 @@ class Realtime:
         """See `connection.House`."""
         return list(await self._members.of(address))
 
-    def continues(self, connection: Connection, serial: str) -> bool:
+    def continues(self, serial: str, *, resumed: bool = False) -> bool:
         """See `connection.House`."""
         oldest = serial_at(milliseconds(self._now() - RESUMABLE))
         # A channel that was quiet for long left its clients an old place, but nothing that they could have missed.
-        return len(serial) == len(oldest) and (oldest <= serial or connection.resumed)
+        return len(serial) == len(oldest) and (oldest <= serial or resumed)
 
     def _watch_occupancy(self, connection: Connection, attachment: Attachment) -> None:
         address = attachment.address
