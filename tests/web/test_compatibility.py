@@ -203,7 +203,7 @@ async def town(tmp_path: Path) -> AsyncIterator[Town]:
         (connection,) = admin.home.chat.connections.of(str(ana["id"]))
         bots = [await admin.post("/api/admin/accesstokens/create", {"name": n, "scopes": scopes}) for n in ("A", "B")]
         webhook, kept = [await admin.post("/api/admin/webhooks/create", hook) for _ in range(2)]
-        key = await admin.post("/api/admin/channels/keys/create")
+        key = await admin.post("/api/admin/channels/keys/create", {"name": "Overlay"})
         tablet = Registration("tablet", "tablet", "android", {"transportType": "ablyChannel", "channel": "news"})
         await admin.home.services.push.register(DEFAULT_APP, tablet)
         planned = await admin.post("/api/admin/schedule/event", event)

@@ -27,7 +27,7 @@ from web.operations import Call, Operation
 class NewKey(Input):
     """What a key is called, and what it may do: everything, unless that is told."""
 
-    name: str = Field("", max_length=200)
+    name: str = Field(min_length=1, max_length=200)
     app: str = Field(DEFAULT_APP, max_length=40)
     capability: str | dict[str, list[str]] | None = Field(None, description='As {"chat": ["subscribe", "publish"]}.')
     revocable: bool = Field(False, description="Whether its tokens can be revoked before they expire.")
