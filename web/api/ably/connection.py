@@ -77,6 +77,9 @@ class House(Protocol):
     async def authenticate(self, token: str) -> Grant:
         """Raises AblyError."""
 
+    def hold(self, connection: Connection, grant: Grant) -> None:
+        """From now on the connection lives as long as that grant."""
+
     def greeting(self, connection: Connection) -> Document:
         """What CONNECTED says of a connection."""
 
@@ -357,7 +360,7 @@ class Connection:
 
     def renew(self, grant: Grant) -> None:
         """From now on it may do what that grant allows; channels that this leaves out are detached."""
-        self.grant = grant
+        self._house.hold(self, grant)
         if self.client_id in ("", "*") and grant.client_id:
             self.client_id = grant.client_id
         self.send(self._house.greeting(self))

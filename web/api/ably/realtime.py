@@ -21,7 +21,7 @@ from owncast_py.realtime.revocations import Grant
 from web.api.ably.connection import Attachment, Connection, Serials
 from web.api.ably.counting import Counter
 from web.api.ably.errors import AblyError
-from web.api.ably.gate import Gate
+from web.api.ably.gate import Gate, demand
 from web.api.ably.messages import MAX_SIZE, drafts, milliseconds
 from web.api.ably.protocol import MAX_FRAME, ProtocolAction, ProtocolMessage
 from web.api.ably.publishing import Publishing
@@ -148,7 +148,7 @@ class Realtime:
                 self._heartbeats[binary].add(outlet)
             greeting = self.greeting(connection)
             connection.send(greeting | ({"error": refused.info()} if refused is not None else {}))
-            self._hold(connection, grant)
+            self.hold(connection, grant)
         return connection
 
     def lose(self, connection: Connection, outlet: Outlet) -> None:
@@ -203,8 +203,8 @@ class Realtime:
             return None
         return connection if client_id in ("", "*", connection.client_id) else None
 
-    def _hold(self, connection: Connection, grant: Grant) -> None:
-        """Watches that what the credentials allow is still allowed."""
+    def hold(self, connection: Connection, grant: Grant) -> None:
+        """See `connection.House`. Watches that what the credentials allow is still allowed."""
         if (stop := self._unwatch.pop(connection.id, None)) is not None:
             stop()
         connection.grant = grant
@@ -236,6 +236,7 @@ class Realtime:
             ]
             serials.set_result([each.version for each in revised])
             return serials
+        demand(grant, "publish", channel)
         base_id = f"{connection.id}:{message.msg_serial or 0}"
         found = drafts(list(items), grant.client_id, connection_id=connection.id, base_id=base_id)
         published = await self._publishing.publish(grant, Address(grant.app, channel), found, by="realtime")
