@@ -152,8 +152,8 @@ class Encoder:
             self._run.feed(tag)
 
     def _delivered(self) -> int | None:
-        """Up to where every output has been handed on: the video outputs when there are any; None before that."""
-        times = [made.last for made in self._renditions if made.video is self._with_video]
+        """Up to where every output has been handed on, sound as well, which often comes late; None before that."""
+        times = [made.last for made in self._renditions]
         return min((time for time in times if time is not None), default=None) if None not in times else None
 
     async def _supervise(self) -> None:
