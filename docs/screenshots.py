@@ -31,7 +31,7 @@ from owncast_py.storage.database import Database
 ROOT = Path(__file__).parents[1]
 sys.path += [str(ROOT / "tests" / "e2e"), str(ROOT / "tests" / "static")]
 
-from owner import ADMIN, Owner  # noqa: E402 - the tests' own way to run a server
+from owner import ADMIN, Owner, at  # noqa: E402 - the tests' own way to run a server
 from rig import PASSWORD, PATIENCE, SYSTEM_FFMPEG, Server, publishing, run, segments, serving, settles  # noqa: E402
 from viewer_browser import WAIT_SECONDS, chromium  # noqa: E402
 
@@ -70,11 +70,11 @@ async def main() -> None:
         source = Path(folder) / "show.flv"
         await film(source)
         async with program() as hook:
-            await take(Path(folder) / "data", source, hook)
+            await look(Path(folder) / "data", source, hook)
 
 
-async def take(data_dir: Path, source: Path, hook: str) -> None:
-    """The same of a server with that data directory, which shows that film and tells that address of it."""
+async def look(data_dir: Path, source: Path, hook: str) -> None:
+    """Runs a server that shows that film and tells that address of it, and takes a picture of each of its pages."""
     async with serving(data_dir, config=CONFIG) as server:
         await furnish(Owner(server, ADMIN))
         await tell(Owner(server, ADMIN), hook)
@@ -237,20 +237,14 @@ async def tell(owner: Owner, hook: str) -> None:
     await owner.post("/api/admin/webhooks/create", {"url": "https://example.org/hook", "events": ["STREAM_STARTED"]})
     for title in ("Oolong at dusk: first steep", "Oolong at dusk: second steep"):
         await owner.set("streamtitle", title)
-
-    async def post(path: str, body: object) -> dict[str, object]:
-        async with owner.server.session.post(owner.server.http + path, json=body, headers=ADMIN) as response:
-            response.raise_for_status()
-            return dict(json.loads(await response.read()))
-
-    topic = (await post("/notifications/topics", {"name": "KETTLE_BOILED", "domain": "tea.example"}))["_id"]
-    links = {"apiture:topic": {"href": topic}, "apiture:subscriber": {"href": "urn:example:kettle"}}
+    _, topic = await owner.ask("POST", "/notifications/topics", {"name": "KETTLE_BOILED", "domain": "tea.example"})
+    links = {"apiture:topic": {"href": at(topic, "_id")}, "apiture:subscriber": {"href": "urn:example:kettle"}}
     endpoint = {"recipientUrl": hook, "token": "steam"}
     body = {"deliveryMethod": "push", "deliveryChannel": "webhook", "endpoint": endpoint, "_links": links}
-    await post("/notifications/subscriptions", body)
+    await owner.ask("POST", "/notifications/subscriptions", body)
     for cold in (False, True, False):
         message = {"body": {"type": "KETTLE_BOILED", "eventData": {"cold": cold}}, "_links": links}
-        await post("/notifications/messages", message)
+        await owner.ask("POST", "/notifications/messages", message)
     await settles(
         lambda: owner.listing("/api/admin/webhooks"), lambda found: found[0]["lastUsed"], f"{made['id']} is told"
     )

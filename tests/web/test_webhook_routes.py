@@ -34,6 +34,8 @@ class Receiver:
 
     url: str = ""
     status: int = 200
+    busy: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Held while it is not to answer."""
     heard: asyncio.Queue[tuple[str, Json]] = field(default_factory=asyncio.Queue)
     raw: list[tuple[str, dict[str, str]]] = field(default_factory=list)
     """Bodies and headers as they came."""
@@ -54,6 +56,8 @@ async def receiving(receiver: Receiver, port: int | None = None) -> AsyncIterato
     async def take(request: web.Request) -> web.Response:
         assert request.content_type == "application/json"
         document = await request.json()
+        async with receiver.busy:
+            pass
         receiver.raw.append((await request.text(), {name.lower(): value for name, value in request.headers.items()}))
         if receiver.status == 200:
             receiver.heard.put_nowait((request.headers["webhook-id"], document))
@@ -219,7 +223,10 @@ async def test_events_outlive_a_receiver_that_is_down_and_a_restart(tmp_path: Pa
             await admin.home.chat.posting.message(ana[0], f"message {number}")
         assert waiting(admin) == 20
     # It is there first: a server that finds nobody looks again only after a while.
-    async with receiving(receiver, port), administered(tmp_path):
+    await receiver.busy.acquire()
+    async with receiving(receiver, port), administered(tmp_path) as again:
+        assert waiting(again) == 20
+        receiver.busy.release()
         bodies = set()
         ids = set()
         while len(bodies) < 20:
