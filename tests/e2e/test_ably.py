@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import os
 import random
@@ -15,8 +16,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import aiohttp
 import pytest
+from playwright.async_api import expect
 from rig import PATIENCE, Server, serving
+from viewer_browser import chromium, open_page, send_words
 
 pytestmark = pytest.mark.e2e
 
@@ -25,6 +29,7 @@ PYTHON = Path(sys.prefix) / ".stamps" / "ably-python" / "bin" / "python"
 BOTH = pytest.mark.parametrize("binary", ["no", "yes"], ids=["json", "msgpack"])
 CONFIG = "hls: {disk: false}\nbackups: {enabled: false}\nchat: {rate_limit: false}\n"
 CUTS = 12
+HOSTS = itertools.count(1)
 
 
 @pytest.fixture
@@ -173,26 +178,44 @@ async def test_two_of_them_meet_on_a_channel(server: Server, binary: str) -> Non
     assert codes == {"name": 40010, "mode": 91001, "large": 40009, "client": 40012}
 
 
+async def cut_again_and_again(line: Line, process: asyncio.subprocess.Process, chance: random.Random) -> Any:
+    """Cuts the lines of a program's two clients while they talk. What it tells at its end."""
+    assert await says(process) == "ready"
+    assert process.stdin is not None
+    for _ in range(CUTS):
+        # Not before both are there again, so that each cut is one.
+        async with asyncio.timeout(PATIENCE):
+            while len(line.writers) < 4:
+                await asyncio.sleep(0.01)
+        await asyncio.sleep(chance.uniform(0.02, 0.3))
+        line.cut()
+    process.stdin.write(b"enough\n")
+    await process.stdin.drain()
+    return await says(process)
+
+
 @BOTH
 async def test_nothing_is_lost_when_lines_are_cut(server: Server, binary: str) -> None:
-    key, chance = await key_of(server), random.Random(binary)
+    key = await key_of(server)
     async with line_to(server) as line, program(script("resume.mjs"), key, "localhost", line.port, binary) as process:
-        assert await says(process) == "ready"
-        assert process.stdin is not None
-        for _ in range(CUTS):
-            # Not before both are there again, so that each cut is one.
-            async with asyncio.timeout(PATIENCE):
-                while len(line.writers) < 4:
-                    await asyncio.sleep(0.01)
-            await asyncio.sleep(chance.uniform(0.02, 0.3))
-            line.cut()
-        process.stdin.write(b"enough\n")
-        await process.stdin.drain()
-        found = await says(process)
+        found = await cut_again_and_again(line, process, random.Random(binary))
     assert found["heard"] == list(range(found["sent"]))
     assert found["failed"] == 0
     assert found["connections"] == 2
     assert found["members"] == 1
+
+
+@BOTH
+async def test_a_device_that_the_library_activates_is_pushed_to(server: Server, binary: str) -> None:
+    found = await outcome(server, "push.mjs", binary)
+    assert found["registered"] == ["ann", "browser", "desktop", "ACTIVE"]
+    assert found["arrived"] == [
+        ["__ably_push__", "to the device", None],
+        ["__ably_push__", "to the client", {"a": "b"}],
+        ["__ably_push__", "through the channel", None],
+    ]
+    assert found["listed"] == [["news", False, "ann"], ["news", True, None]]
+    assert (found["channels"], found["forgotten"], found["gone"]) == (["news"], True, 40400)
 
 
 @BOTH
@@ -208,14 +231,79 @@ async def test_the_library_for_python_asks_for_everything(server: Server, binary
 
 
 @BOTH
-async def test_two_of_the_library_for_python_meet_on_a_channel(server: Server, binary: str) -> None:
-    # Its realtime knows no port but 80; this address is of this test alone.
-    host = f"127.{os.getpid() >> 8 & 255}.{os.getpid() & 255}.{1 if binary == 'yes' else 2}"
-    key = await key_of(server)
+async def test_the_library_for_python_pushes(server: Server, binary: str) -> None:
+    found = await outcome(server, "push.py", binary)
+    assert found["saved"] == ["ann", "embedded", "ACTIVE"]
+    assert found["listed"] == [["lamp"], ["dusk"], ["dusk"]]
+    assert [[name, json.loads(data)] for name, data in found["arrived"]] == [
+        ["__ably_push__", {"notification": {"title": "on"}}],
+        ["__ably_push__", {"data": {"dim": "yes"}}],
+    ]
+    assert (found["unsubscribed"], found["gone"]) == (0, 40400)
+
+
+@asynccontextmanager
+async def line_at_port_80(server: Server) -> AsyncIterator[Line]:
+    """For the realtime of the library for Python, which knows no other port. The address is of this process alone."""
+    host = f"127.{os.getpid() >> 8 & 255}.{os.getpid() & 255}.{next(HOSTS)}"
     try:
-        async with line_to(server, host, 80), program(script("realtime.py"), key, host, 80, binary) as process:
-            found = await says(process)
+        async with line_to(server, host, 80) as line:
+            yield line
     except PermissionError:
         pytest.skip("Only root may listen on port 80, which Ably's library for Python insists on.")
+
+
+@BOTH
+async def test_two_of_the_library_for_python_meet_on_a_channel(server: Server, binary: str) -> None:
+    key = await key_of(server)
+    async with (
+        line_at_port_80(server) as line,
+        program(script("realtime.py"), key, line.host, 80, binary) as process,
+    ):
+        found = await says(process)
     assert found["heard"] == [["json", {"length": 3}, "ben"], ["own", "echo", "ana"], ["text", "hiss", "ben"]]
     assert found["present"] == [["ben", "coiled"]]
+
+
+@BOTH
+async def test_the_library_for_python_goes_on_when_lines_are_cut(server: Server, binary: str) -> None:
+    key = await key_of(server)
+    async with line_at_port_80(server) as line, program(script("resume.py"), key, line.host, 80, binary) as process:
+        found = await cut_again_and_again(line, process, random.Random(binary))
+    assert found["heard"] == list(range(found["sent"]))
+    # What the library could not write it sends again, and yet tells its caller so.
+    assert set(found["failed"]) <= {"no close frame received or sent"}
+    assert found["connections"] == 2
+
+
+async def test_a_client_of_the_library_and_a_browser_talk(server: Server) -> None:
+    address = urlsplit(server.http)
+    assert address.port is not None
+    key = await key_of(server)
+    async with (
+        chromium() as browser,
+        open_page(browser, server.http) as page,
+        program(script("chat.mjs"), key, "localhost", address.port, "no") as ann,
+    ):
+        assert await says(ann) == "ready"
+        assert ann.stdin is not None
+        ann.stdin.write(b"Hello from *Ably*\n")
+        assert await says(ann) == ["Ann", "Hello from *Ably*", "<p>Hello from <em>Ably</em></p>"]
+        log = page.get_by_role("log")
+        await expect(log.get_by_text("Hello from Ably")).to_be_visible()
+        assert await log.locator("em").inner_text() == "Ably"
+        assert "Ann" in await log.inner_text()
+        await page.get_by_role("textbox", name="Message").fill("Hello from the page")
+        await send_words(page)
+        name = await page.locator(".chat-me .chat-name").inner_text()
+        assert await says(ann) == [name, "Hello from the page", "<p>Hello from the page</p>"]
+        history = await server.session.get(server.http + "/api/chat")
+        first, second = [each["id"] for each in await history.json()]
+        hidden = await server.session.post(
+            server.http + "/api/admin/chat/messagevisibility",
+            json={"visible": False, "idArray": [first, second]},
+            headers={"Authorization": aiohttp.encode_basic_auth("admin", "e2e-password")},
+        )
+        assert hidden.status == 200
+        assert [await says(ann), await says(ann)] == [["gone", "Hello from *Ably*"], ["gone", "Hello from the page"]]
+        await expect(log.get_by_text("Hello from")).to_have_count(0)

@@ -19,6 +19,7 @@ await hers.publish([
 ]);
 await hers.presence.enter("here");
 await hers.presence.update("there");
+await eventually(() => seen.length >= 2);
 const present = await his.presence.get();
 await hers.presence.leave("bye");
 await eventually(() => seen.length >= 3 && heard.ana.length >= 4 && heard.ben.length >= 3);

@@ -40,7 +40,10 @@ async def main() -> None:
     await his.publish("json", {"length": 3})
     await hers.publish("own", "echo")
     await asyncio.wait_for(enough.wait(), 30)
+    entered = asyncio.Event()
+    await hers.presence.subscribe("enter", lambda _: entered.set())
     await his.presence.enter("coiled")
+    await asyncio.wait_for(entered.wait(), 30)
     present = [[each.client_id, each.data] for each in await hers.presence.get()]
     await ana.close()
     await ben.close()
