@@ -1,16 +1,14 @@
 """Posts over HTTP/2, for the one push service that speaks nothing else.
 
-Owns the use of `httpx` with `h2`, which are not among this project's packages: where somebody installed them, pushes to
-Apple's devices are sent.
+Owns the use of `httpx` with `h2`, the packages of the extra `apns`: where they are installed, pushes to Apple's devices
+are sent.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from importlib import import_module
 from ssl import SSLContext
-from typing import Protocol, cast
 
 from owncast_py.errors import ConfigError
 from owncast_py.notifications.channels import Outcome
@@ -18,17 +16,7 @@ from owncast_py.notifications.channels.posting import MAX_ANSWER
 
 SECONDS = 15.0
 """For one post, with connecting and the answer."""
-MISSING = 'Apple\'s push service speaks HTTP/2 alone, for which packages are missing; run: pip install "httpx[http2]"'
-
-
-class _Answer(Protocol):
-    status_code: int
-    content: bytes
-
-
-class _Client(Protocol):
-    async def post(self, url: str, *, content: bytes, headers: Mapping[str, str]) -> _Answer: ...
-    async def aclose(self) -> None: ...
+MISSING = 'Apple\'s push service speaks HTTP/2 alone; for its packages run: pip install "owncast-py[apns]"'
 
 
 class Http2Poster:
@@ -37,14 +25,13 @@ class Http2Poster:
     def __init__(self, verify: SSLContext | bool = True) -> None:
         """`verify` is what a server is trusted by. Raises ConfigError where the packages are missing."""
         try:
-            httpx = import_module("httpx")
-            import_module("h2")
+            import httpx
+
+            # It looks for h2 here.
+            self._client = httpx.AsyncClient(http1=False, http2=True, verify=verify, timeout=SECONDS, trust_env=False)
         except ImportError:
             raise ConfigError([f"notifications.apns: {MISSING}"]) from None
-        self._faults: tuple[type[Exception], ...] = (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError)
-        self._client = cast(
-            _Client, httpx.AsyncClient(http1=False, http2=True, verify=verify, timeout=SECONDS, trust_env=False)
-        )
+        self._faults = (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError)
 
     async def aclose(self) -> None:
         """Ends its connection."""
