@@ -60,8 +60,10 @@ async def adding(owner: Owner) -> tuple[Page, Locator]:
     return page, page.get_by_role("dialog")
 
 
-async def given(dialog: Locator) -> str:
-    """Makes the key; it is shown this once."""
+async def given(dialog: Locator, name: str = "Overlay") -> str:
+    """Makes the key under that name; it is shown this once."""
+    await expect(dialog.get_by_role("button", name="Add")).to_be_disabled()
+    await dialog.get_by_label("Name", exact=True).fill(name)
     await dialog.get_by_role("button", name="Add").click()
     await expect(dialog).to_contain_text("It is shown this once")
     key = await dialog.get_by_label("Channel key", exact=True).input_value()
@@ -98,8 +100,8 @@ async def test_a_page_that_gets_no_answer_says_so_and_asks_again(owner: Owner) -
 
 async def test_a_key_is_shown_once_does_what_it_may_and_ends_when_it_is_revoked(owner: Owner) -> None:
     page, dialog = await adding(owner)
-    await dialog.get_by_label("Name", exact=True).fill("Overlay")
     await expect(dialog.get_by_label("Only listen")).to_be_checked()
+    await dialog.get_by_label("Name", exact=True).fill("Overlay")
     await owner.accessible()
     await dialog.get_by_role("button", name="Add").click()
     await expect(dialog).to_contain_text("It is shown this once")
@@ -141,11 +143,13 @@ async def test_a_key_is_shown_once_does_what_it_may_and_ends_when_it_is_revoked(
 async def test_a_key_for_named_channels_may_publish_on_these_alone(owner: Owner) -> None:
     page, dialog = await adding(owner)
     await dialog.get_by_label("Listen and publish on channels that you name").check()
-    add = dialog.get_by_role("button", name="Add")
+    add, name = dialog.get_by_role("button", name="Add"), dialog.get_by_label("Name", exact=True)
+    await name.fill("Game")
     await expect(add).to_be_disabled()
     await dialog.get_by_label("Channels", exact=True).fill("scores,game:*")
     await dialog.get_by_label("Channels", exact=True).press("Enter")
     await expect(add).to_be_enabled()
+    await name.fill("")
     await dialog.get_by_role("switch", name="Its tokens can be revoked").check()
     await owner.accessible()
     key = await given(dialog)
@@ -167,12 +171,14 @@ async def test_a_key_may_do_everything_or_what_json_says(owner: Owner) -> None:
     await page.get_by_role("button", name="Make a key").click()
     await dialog.get_by_label("Your own JSON").check()
     text = dialog.get_by_label("As JSON")
+    await dialog.get_by_label("Name", exact=True).fill("Sign")
     for wrong, sentence in (("nonsense", "not JSON"), ('{"chat": ["shout"]}', "'shout'"), ("[]", "JSON object")):
         await text.fill(wrong)
         await dialog.get_by_role("button", name="Add").click()
         await expect(dialog.get_by_role("alert")).to_contain_text(sentence)
     await owner.accessible()
     await text.fill('{"*": ["*"], "x": ["annotation-publish", "stats"]}')
+    await dialog.get_by_label("Name", exact=True).fill("")
     await given(dialog)
     assert [key["capability"] for key in await owner.ask(KEYS)] == [
         '{"[*]*":["*"]}',
@@ -182,7 +188,7 @@ async def test_a_key_may_do_everything_or_what_json_says(owner: Owner) -> None:
     await expect(rows.nth(0)).to_contain_text("Everything")
     await expect(rows.nth(1)).to_contain_text("All channels: everything")
     await expect(rows.nth(1)).to_contain_text("x: annotation-publish, read statistics")
-    await owner.ask(f"{KEYS}/create", {"capability": {f"room{at}": ["publish"] for at in range(9)}})
+    await owner.ask(f"{KEYS}/create", {"name": "Rooms", "capability": {f"room{at}": ["publish"] for at in range(9)}})
     await page.reload()
     await expect(rows.nth(2)).to_contain_text("room3: publish")
     await expect(rows.nth(2)).to_contain_text("and 5 more channels")

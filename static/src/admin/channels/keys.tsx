@@ -119,7 +119,7 @@ function AddKey({ onMade, onClose }: { onMade: () => Promise<void>; onClose: () 
   const [own, setOwn] = useState(EXAMPLE);
   const [revocable, setRevocable] = useState(true);
   const [made, setMade] = useState("");
-  const enough = { everything: true, listen: true, named: channels.length > 0, own: own.trim() !== "" }[choice];
+  const said = { everything: true, listen: true, named: channels.length > 0, own: own.trim() !== "" }[choice];
 
   async function make() {
     const capability = capabilityOf(choice, channels, own);
@@ -145,7 +145,7 @@ function AddKey({ onMade, onClose }: { onMade: () => Promise<void>; onClose: () 
     );
   }
   return (
-    <FormDialog title={t("channelKeys.add")} verb={t("add")} ready={enough} onSave={make} onSaved={() => undefined} onClose={onClose}>
+    <FormDialog title={t("channelKeys.add")} verb={t("add")} ready={said && name.trim() !== ""} onSave={make} onSaved={() => undefined} onClose={onClose}>
       {(problem) => (
         <>
           <TextField label={t("channelKeys.name")} help={t("channelKeys.nameHelp")} value={name} onChange={setName} maxLength={120} />
