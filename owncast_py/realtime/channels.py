@@ -368,7 +368,7 @@ class Channels:
                 key = (entry.address, draft.id)
                 message = (self._published.find(*key) or together.get(key)) if draft.id else None
                 if message is None:
-                    message = _message(entry.address, draft, serial, at)
+                    message = draft.message(entry.address, serial, at)
                     fresh.append(message)
                     if draft.id:
                         together[key] = message
@@ -396,22 +396,3 @@ class Channels:
 def _refuse(entry: _Pending, error: Exception) -> None:
     if not entry.done.done():
         entry.done.set_exception(error)
-
-
-def _message(address: Address, draft: Draft, serial: str, at: datetime) -> Message:
-    return Message(
-        address=address,
-        version=serial,
-        serial=serial,
-        action=Action.CREATE,
-        id=draft.id or serial,
-        name=draft.name,
-        data=draft.data,
-        encoding=draft.encoding,
-        client_id=draft.client_id,
-        at=at,
-        connection_id=draft.connection_id,
-        extras=draft.extras,
-        text=draft.text.casefold() if draft.text is not None else None,
-        transient=draft.transient,
-    )

@@ -23,9 +23,9 @@ import structlog
 from owncast_py.realtime import tokens
 from owncast_py.realtime.capability import EVERYTHING, HALF_CHARACTER, Capability
 from owncast_py.realtime.errors import AccessError, CapabilityError, KeyringError, Reason
-from owncast_py.realtime.keys import App, Key, Revocation, Target, label_of
+from owncast_py.realtime.keys import App, Key, Target, label_of
 from owncast_py.realtime.messages import DEFAULT_APP
-from owncast_py.realtime.revocations import Grant, Revocations, Told, Watchers
+from owncast_py.realtime.revocations import Grant, Revocations, Told, Watchers, revoking
 from owncast_py.realtime.tokens import Claims, TokenRequest
 from owncast_py.storage import keyring as repository
 from owncast_py.storage.database import Database
@@ -44,14 +44,8 @@ MAX_VERIFIED = 10_000
 """Tokens that are remembered as good; the one longest unused makes room."""
 MAX_REVOCATIONS = 10_000
 """Of tokens of one key within a day."""
-MAX_TARGETS = 100
-"""Of one act."""
-MAX_TARGET = 200
-"""Characters."""
 REVOKED_KEPT = timedelta(days=30)
 """How long a key that was revoked is listed."""
-OLDEST_ISSUE = timedelta(hours=1)
-"""How far back the time can be before which revoked tokens were issued."""
 REAUTH_MARGIN = timedelta(seconds=30)
 """How long tokens are still good where clients are given time to get new ones."""
 
@@ -347,29 +341,16 @@ class Keyring:
         """
         key = await self._valid_key(key_name)
         now = self._now()
-        if not key.revocable:
-            raise AccessError(Reason.NOT_REVOCABLE, f"Tokens of the key {key.name!r} cannot be revoked.")
-        # Times of tokens are whole milliseconds: what is issued within this one counts as issued after it.
-        before = now - timedelta(microseconds=now.microsecond % 1000) if issued_before is None else issued_before
-        if not now - OLDEST_ISSUE <= before <= now:
-            raise AccessError(
-                Reason.BAD_REQUEST,
-                f"Tokens can be revoked that were issued before a time in the last hour, not {before}.",
-            )
-        if not 1 <= len(targets) <= MAX_TARGETS or any(not 1 <= len(value) <= MAX_TARGET for _, value in targets):
-            raise AccessError(
-                Reason.BAD_REQUEST, f"Name 1 to {MAX_TARGETS} targets, each of 1 to {MAX_TARGET} characters."
-            )
-        if self._revocations.count(key_name) + len(targets) > MAX_REVOCATIONS:
+        applies_at = now + REAUTH_MARGIN if margin else now
+        made = revoking(key, targets, issued_before, now, applies_at)
+        if self._revocations.count(key_name) + len(made) > MAX_REVOCATIONS:
             raise AccessError(
                 Reason.TOO_MANY,
                 f"{MAX_REVOCATIONS} revocations of tokens of {key_name!r} are in force; revoke the key.",
             )
-        applies_at = now + REAUTH_MARGIN if margin else now
-        made = [Revocation(key_name, target, value, before, applies_at) for target, value in targets]
         await self._database.write(lambda connection: repository.add_revocations(connection, made))
         await self.refresh(changed=True)
-        return before, applies_at
+        return made[0].issued_before, applies_at
 
     # What must be seen to.
 

@@ -60,6 +60,25 @@ class Draft:
     text: str | None = None
     transient: bool = False
 
+    def message(self, address: Address, serial: str, at: datetime) -> Message:
+        """The first version of a message, at its place in a channel; without an id of its own the serial is it."""
+        return Message(
+            address=address,
+            version=serial,
+            serial=serial,
+            action=Action.CREATE,
+            id=self.id or serial,
+            name=self.name,
+            data=self.data,
+            encoding=self.encoding,
+            client_id=self.client_id,
+            at=at,
+            connection_id=self.connection_id,
+            extras=self.extras,
+            text=self.text.casefold() if self.text is not None else None,
+            transient=self.transient,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Message:

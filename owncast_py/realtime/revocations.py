@@ -6,15 +6,22 @@ Owns the grant, the lookup of revocations and the list of watchers, all in memor
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import structlog
 
 from owncast_py.realtime.capability import Capability
-from owncast_py.realtime.errors import AccessError
-from owncast_py.realtime.keys import Revocation, Target
+from owncast_py.realtime.errors import AccessError, Reason
+from owncast_py.realtime.keys import Key, Revocation, Target
+
+MAX_TARGETS = 100
+"""Of one act."""
+MAX_TARGET = 200
+"""Characters."""
+OLDEST_ISSUE = timedelta(hours=1)
+"""How far back the time can be before which revoked tokens were issued."""
 
 log = structlog.get_logger(__name__)
 
@@ -82,6 +89,28 @@ class Revocations:
                 for each in by_target.get(target, ()):
                     if grant.issued_at < each.issued_before:
                         yield each
+
+
+def revoking(
+    key: Key,
+    targets: Sequence[tuple[Target, str]],
+    issued_before: datetime | None,
+    now: datetime,
+    applies_at: datetime,
+) -> list[Revocation]:
+    """The end of tokens of a key that were issued before a time: now, where none is given. Raises AccessError."""
+    if not key.revocable:
+        raise AccessError(Reason.NOT_REVOCABLE, f"Tokens of the key {key.name!r} cannot be revoked.")
+    # Times of tokens are whole milliseconds: what is issued within this one counts as issued after it.
+    before = now - timedelta(microseconds=now.microsecond % 1000) if issued_before is None else issued_before
+    if not now - OLDEST_ISSUE <= before <= now:
+        raise AccessError(
+            Reason.BAD_REQUEST,
+            f"Tokens can be revoked that were issued before a time in the last hour, not {before}.",
+        )
+    if not 1 <= len(targets) <= MAX_TARGETS or any(not 1 <= len(value) <= MAX_TARGET for _, value in targets):
+        raise AccessError(Reason.BAD_REQUEST, f"Name 1 to {MAX_TARGETS} targets, each of 1 to {MAX_TARGET} characters.")
+    return [Revocation(key.name, target, value, before, applies_at) for target, value in targets]
 
 
 Told = Callable[[AccessError], None]

@@ -46,16 +46,18 @@ async def test_a_key_is_shown_whole_once_and_works_until_it_is_revoked(tmp_path:
 
 async def test_a_key_may_do_everything_unless_it_is_told_otherwise(tmp_path: Path) -> None:
     async with administered(tmp_path) as admin:
-        made = await admin.post(f"{KEYS}/create")
-        assert (made["capability"], made["name"], made["revocable"]) == ('{"[*]*":["*"]}', "", False)
+        made = await admin.post(f"{KEYS}/create", {"name": "Overlay"})
+        assert (made["capability"], made["name"], made["revocable"]) == ('{"[*]*":["*"]}', "Overlay", False)
 
 
 async def test_what_cannot_be_is_refused_with_a_sentence(tmp_path: Path) -> None:
     async with administered(tmp_path) as admin:
         for path, body, word in (
-            ("create", {"capability": "nonsense"}, "not JSON"),
-            ("create", {"capability": {"chat": ["shout"]}}, "'shout'"),
-            ("create", {"app": "nobody"}, "no app 'nobody'"),
+            ("create", {}, "'name' is missing"),
+            ("create", {"name": ""}, "'name' cannot be ''"),
+            ("create", {"name": "x", "capability": "nonsense"}, "not JSON"),
+            ("create", {"name": "x", "capability": {"chat": ["shout"]}}, "'shout'"),
+            ("create", {"name": "x", "app": "nobody"}, "no app 'nobody'"),
             ("create", {"name": "x" * 121}, "at most 120"),
             ("revoke", {"key": "owncast.x:secret"}, "no key 'owncast.x'"),
             ("revoke", {}, "'key' is missing"),

@@ -14,9 +14,10 @@ from pydantic import Field
 from typing_extensions import TypedDict
 
 from owncast_py.realtime.capability import Capability
-from owncast_py.realtime.keyring import MAX_TARGETS, Keyring
+from owncast_py.realtime.keyring import Keyring
 from owncast_py.realtime.keys import Target
 from owncast_py.realtime.messages import EPOCH
+from owncast_py.realtime.revocations import MAX_TARGETS
 from owncast_py.realtime.tokens import TokenRequest, to_milliseconds
 from web.api.ably.errors import ENVELOPE, AblyError, ErrorInfo
 from web.api.ably.formats import CODEC

@@ -8,21 +8,22 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import structlog
 
 from owncast_py.realtime.channels import Channels
 from owncast_py.realtime.members import Members
-from owncast_py.realtime.messages import Address, Delivery, Member, Message, PresenceChange, serial_at
-from owncast_py.realtime.occupancy import Attachments, Mode
+from owncast_py.realtime.messages import Address, Member, Message, serial_at
+from owncast_py.realtime.occupancy import Attachments
 from owncast_py.realtime.revocations import Grant
 from web.api.ably.connection import Attachment, Connection, Serials
 from web.api.ably.counting import Counter
 from web.api.ably.errors import AblyError
 from web.api.ably.gate import Gate, demand
 from web.api.ably.messages import MAX_SIZE, drafts, milliseconds
+from web.api.ably.occupancies import Occupancies
 from web.api.ably.protocol import MAX_FRAME, ProtocolAction, ProtocolMessage
 from web.api.ably.publishing import Publishing
 from web.api.ably.revising import Revising, is_revision, parse_revision
@@ -46,15 +47,6 @@ BEAT = 1.0
 BEATS_PER_HEARTBEAT = 10
 
 log = structlog.get_logger(__name__)
-
-
-@dataclass(slots=True)
-class _Watched:
-    """An occupancy that somebody is told of."""
-
-    attachments: set[tuple[Connection, Attachment]]
-    stop: Callable[[], None]
-    stop_presence: Callable[[], None]
 
 
 class Realtime:
@@ -92,8 +84,7 @@ class Realtime:
         self._asked: set[str] = set()
         """Those who were asked for another token."""
         self._heartbeats: dict[bool, Group] = {binary: self.fanout.group() for binary in (False, True)}
-        self._watched: dict[Address, _Watched] = {}
-        self._changed: set[Address] = set()
+        self._occupancies = Occupancies(occupancy, members, channels.broker)
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -254,20 +245,14 @@ class Realtime:
         self._occupancy.attach(attachment.address, connection.id, attachment.modes)
         await self._rooms.at(attachment.address).join(seat, after)
         if attachment.occupancy:
-            self._watch_occupancy(connection, attachment)
+            self._occupancies.add(connection, attachment)
 
     def detach(self, connection: Connection, attachment: Attachment) -> None:
         """See `connection.House`."""
         if attachment.seat is not None:
             self._rooms.leave(attachment.address, attachment.seat)
             self._occupancy.detach(attachment.address, connection.id)
-        watched = self._watched.get(attachment.address)
-        if watched is not None:
-            watched.attachments.discard((connection, attachment))
-            if not watched.attachments:
-                watched.stop()
-                watched.stop_presence()
-                del self._watched[attachment.address]
+        self._occupancies.remove(connection, attachment)
 
     def position(self) -> str:
         """See `connection.House`."""
@@ -308,24 +293,6 @@ class Realtime:
         # A channel that was quiet for long left its clients an old place, but nothing that they could have missed.
         return len(serial) == len(oldest) and (oldest <= serial or resumed)
 
-    def _watch_occupancy(self, connection: Connection, attachment: Attachment) -> None:
-        address = attachment.address
-        watched = self._watched.get(address)
-        if watched is None:
-
-            def changed() -> None:
-                self._changed.add(address)
-
-            def listen(deliveries: Sequence[Delivery]) -> None:
-                if any(isinstance(each, PresenceChange) for each in deliveries):
-                    changed()
-
-            watched = self._watched[address] = _Watched(
-                set(), self._occupancy.watch(address, changed), self._channels.broker.subscribe(address, listen)
-            )
-        watched.attachments.add((connection, attachment))
-        self._changed.add(address)
-
     # The clock.
 
     async def _beating(self) -> None:
@@ -356,9 +323,7 @@ class Realtime:
                 await connection.end()
         for connection in list(self._connections.values()):
             self._mind(connection, now)
-        changed, self._changed = self._changed, set()
-        for address in changed:
-            await self._tell_occupancy(address)
+        await self._occupancies.tell()
 
     def _mind(self, connection: Connection, now: datetime) -> None:
         expires = connection.grant.expires_at
@@ -369,28 +334,6 @@ class Realtime:
         elif expires - now <= REAUTH and connection.id not in self._asked:
             self._asked.add(connection.id)
             connection.send({"action": ProtocolAction.AUTH})
-
-    async def _tell_occupancy(self, address: Address) -> None:
-        watched = self._watched.get(address)
-        if watched is None:
-            return
-        metrics = await self.metrics(address)
-        document: Document = {"name": "[meta]occupancy", "data": {"metrics": metrics}}
-        for connection, attachment in list(watched.attachments):
-            if Mode.SUBSCRIBE in attachment.modes:
-                connection.send({"action": ProtocolAction.MESSAGE, "channel": attachment.shown, "messages": [document]})
-
-    async def metrics(self, address: Address) -> dict[str, int]:
-        """An occupancy by the names of this dialect."""
-        found = self._occupancy.of(address)
-        return {
-            "connections": found.connections,
-            "publishers": found.publishers,
-            "subscribers": found.subscribers,
-            "presenceConnections": found.presence_connections,
-            "presenceMembers": len(await self._members.of(address)),
-            "presenceSubscribers": found.presence_subscribers,
-        }
 
 
 def _pass_on(done: asyncio.Future[list[Message]], serials: Serials) -> None:
