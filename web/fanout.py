@@ -4,9 +4,9 @@ Owns the ways out of this process to its sockets: frames are built once, joined 
 are written to everybody's transport. It knows no dialect: a frame is octets. What comes in is aiohttp's and the
 dialect's.
 
-A flush that took long is followed by a rest of REST_FACTOR times as long, at most MAX_REST: with few sockets every
-message leaves at once, with thousands several share a write, and in no case does chat take more than its share of the
-loop.
+A flush is followed by a rest. After a quiet moment that is as long as the flush took: what comes now and then leaves at
+once. Else it is REST_FACTOR times as long, at most MAX_REST: of a flood to thousands much shares a write, and a crowd
+never takes more than its share of the loop.
 
 Framing: RFC 6455 §5.2. Server frames are unmasked; nothing is compressed, so that one frame fits all.
 """
@@ -29,6 +29,8 @@ MAX_BUFFER = 256 * 1024
 REST_FACTOR = 7.0
 MAX_REST = 0.1
 """Seconds."""
+QUIET = 0.06
+"""Seconds from a flush until something is due again, after which it counts as now and then."""
 SLICE = 500
 """Sockets that are written to before others on the loop have their turn."""
 PING_SECONDS = 54.0
@@ -54,6 +56,11 @@ def frame(payload: bytes, opcode: int = TEXT) -> bytes:
 def close_frame(code: int, reason: str) -> bytes:
     """A close frame; the reason is cut to what fits (RFC 6455 §5.5: 125 octets with the code)."""
     return frame(struct.pack(">H", code) + reason.encode()[:120].decode(errors="ignore").encode(), CLOSE)
+
+
+def rest_after(took: float, quiet: float) -> float:
+    """Seconds to rest after a flush that took so long; nothing was due for `quiet` seconds before it."""
+    return min(MAX_REST, took * (1.0 if quiet >= QUIET else REST_FACTOR))
 
 
 class Outlet:
@@ -158,6 +165,8 @@ class Fanout(Group):
         self._ping_seconds = ping_seconds
         self._due: dict[Group, None] = {}
         """Groups with something queued, in the order in which they got it."""
+        self._due_since = 0.0
+        """When the first of them got it."""
         self._wake = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self.dropped = 0
@@ -169,6 +178,8 @@ class Fanout(Group):
 
     def due(self, group: Group) -> None:
         """A group has something queued."""
+        if not self._due:
+            self._due_since = time.perf_counter()
         self._due[group] = None
         self._wake.set()
 
@@ -194,11 +205,14 @@ class Fanout(Group):
         outlet.closing = True
 
     async def _flush_forever(self) -> None:
+        flushed = 0.0
         while True:
             await self._wake.wait()
             self._wake.clear()
             while self._due:
-                rest = min(MAX_REST, REST_FACTOR * await self._flush_due())
+                quiet = self._due_since - flushed
+                rest = rest_after(await self._flush_due(), quiet)
+                flushed = time.perf_counter()
                 if rest > 0.001:
                     await asyncio.sleep(rest)
 

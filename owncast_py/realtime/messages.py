@@ -110,7 +110,7 @@ class Message:
     @property
     def began(self) -> datetime:
         """When its first version was made, to the millisecond."""
-        return EPOCH + timedelta(milliseconds=int(self.serial.partition("-")[0]))
+        return EPOCH + timedelta(milliseconds=milliseconds_of(self.serial))
 
 
 class Member(NamedTuple):
@@ -150,6 +150,11 @@ Delivery = Message | PresenceChange
 def serial_at(milliseconds: int, count: int = 0) -> str:
     """The serial of the `count`th message of that millisecond since 1970. Later ones are greater, as text too."""
     return f"{milliseconds:013d}-{count:06d}"
+
+
+def milliseconds_of(serial: str) -> int:
+    """When a serial was handed out, in milliseconds since 1970."""
+    return int(serial.partition("-")[0])
 
 
 class SerialClock:

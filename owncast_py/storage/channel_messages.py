@@ -6,14 +6,16 @@ Owns its SQL. Every version of a message is a row; the newest of each message ha
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
-from sqlalchemy import Row, delete, func, insert, select, update
+from sqlalchemy import Select, delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from owncast_py.realtime.messages import Action, Address, Message
 from owncast_py.storage.tables import channel_messages
 
 _LIKE_ESCAPE = "\\"
+_ACTIONS = {action.value: action for action in Action}
 
 
 async def append(connection: AsyncConnection, messages: Sequence[Message]) -> None:
@@ -72,7 +74,7 @@ async def page(
     if not removed:
         query = query.where(channel_messages.c.action != Action.DELETE)
     query = query.order_by(channel_messages.c.serial.desc()).limit(limit)
-    return [_message(row) for row in await connection.execute(query)]
+    return await _messages(connection, query)
 
 
 async def between(
@@ -96,7 +98,7 @@ async def between(
     if after is not None:
         query = query.where(serial > after if forwards else serial < after)
     query = query.order_by(serial.asc() if forwards else serial.desc()).limit(limit)
-    return [_message(row) for row in await connection.execute(query)]
+    return await _messages(connection, query)
 
 
 async def log(connection: AsyncConnection, address: Address, after: str, limit: int) -> list[Message]:
@@ -111,7 +113,7 @@ async def log(connection: AsyncConnection, address: Address, after: str, limit: 
         .order_by(channel_messages.c.version)
         .limit(limit)
     )
-    return [_message(row) for row in await connection.execute(query)]
+    return await _messages(connection, query)
 
 
 async def named_since(connection: AsyncConnection, address: Address, since: str, limit: int) -> list[Message]:
@@ -128,7 +130,7 @@ async def named_since(connection: AsyncConnection, address: Address, since: str,
         .order_by(channel_messages.c.serial.desc())
         .limit(limit)
     )
-    return [_message(row) for row in await connection.execute(query)][::-1]
+    return (await _messages(connection, query))[::-1]
 
 
 async def by_serials(connection: AsyncConnection, address: Address, serials: Sequence[str]) -> list[Message]:
@@ -143,7 +145,7 @@ async def by_serials(connection: AsyncConnection, address: Address, serials: Seq
         )
         .order_by(channel_messages.c.serial)
     )
-    return [_message(row) for row in await connection.execute(query)]
+    return await _messages(connection, query)
 
 
 async def versions(connection: AsyncConnection, address: Address, serial: str) -> list[Message]:
@@ -157,7 +159,7 @@ async def versions(connection: AsyncConnection, address: Address, serial: str) -
         )
         .order_by(channel_messages.c.version)
     )
-    return [_message(row) for row in await connection.execute(query)]
+    return await _messages(connection, query)
 
 
 async def prune(connection: AsyncConnection, address: Address, before: str) -> int:
@@ -213,21 +215,33 @@ def _values(message: Message, latest: bool) -> dict[str, object]:
     }
 
 
-def _message(row: Row[tuple[object, ...]]) -> Message:
-    return Message(
-        address=Address(row.app, row.channel),
-        version=row.version,
-        serial=row.serial,
-        action=Action(row.action),
-        id=row.id,
-        name=row.name,
-        data=bytes(row.data),
-        encoding=row.encoding,
-        client_id=row.client_id,
-        at=row.at,
-        connection_id=row.connection_id,
-        # What was there before these columns has the default, which SQLite keeps as a text.
-        extras=bytes(row.extras or b""),
-        operation=bytes(row.operation or b""),
-        text=row.text,
-    )
+async def _messages(connection: AsyncConnection, query: Select[Any]) -> list[Message]:
+    """What a query for whole rows finds. Pages have a thousand of them: what can be done once for all is."""
+    rows = (await connection.execute(query)).all()
+    addresses: dict[tuple[str, str], Address] = {}
+    found = []
+    for row in rows:
+        # In the order of the table.
+        app, channel, version, serial, action, _, id_, name, data, encoding, client_id, *rest = row
+        connection_id, extras, operation, text, at = rest
+        address = addresses.get((app, channel)) or addresses.setdefault((app, channel), Address(app, channel))
+        found.append(
+            Message(
+                address=address,
+                version=version,
+                serial=serial,
+                action=_ACTIONS[action],
+                id=id_,
+                name=name,
+                data=bytes(data),
+                encoding=encoding,
+                client_id=client_id,
+                at=at,
+                connection_id=connection_id,
+                # What was there before these columns has the default, which SQLite keeps as a text.
+                extras=bytes(extras or b""),
+                operation=bytes(operation or b""),
+                text=text,
+            )
+        )
+    return found

@@ -41,6 +41,7 @@ from owncast_py.notifications.ids import (
 from owncast_py.realtime.messages import EPOCH
 
 _UNKEPT = re.compile("[\0\ud800-\udfff]")
+_MILLISECOND = timedelta(milliseconds=1)
 
 
 class Moment(TypeDecorator[datetime]):
@@ -51,11 +52,11 @@ class Moment(TypeDecorator[datetime]):
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:
         """To the database."""
-        return None if value is None else (value - EPOCH) // timedelta(milliseconds=1)
+        return None if value is None else (value - EPOCH) // _MILLISECOND
 
     def process_result_value(self, value: int | None, dialect: Dialect) -> datetime | None:
         """From the database."""
-        return None if value is None else EPOCH + timedelta(milliseconds=value)
+        return None if value is None else EPOCH + value * _MILLISECOND
 
 
 class Line(TypeDecorator[str]):

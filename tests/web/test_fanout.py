@@ -26,6 +26,7 @@ from web.fanout import (
     Outlet,
     close_frame,
     frame,
+    rest_after,
 )
 
 PATIENCE = 20.0
@@ -106,6 +107,15 @@ async def test_everybody_gets_everything_in_order_and_nothing_from_before() -> N
         await flushed(fanout)
         assert early.frames[-1] == b"6"
         assert late.frames[-1] == b"5"
+
+
+def test_what_comes_now_and_then_waits_for_nobody_and_a_flood_shares_writes() -> None:
+    # Ten messages a second to 2,000 sockets: each flush takes 8 ms, and nothing is due for 92.
+    assert rest_after(0.008, quiet=0.092) == 0.008
+    # A hundred a second: something is due at once, and from then on several messages share a write.
+    assert rest_after(0.008, quiet=0.01) == pytest.approx(0.056)
+    assert rest_after(0.030, quiet=0.01) == 0.1
+    assert rest_after(0.0001, quiet=0.0) < 0.001
 
 
 async def test_more_sockets_than_a_slice_are_all_written_to() -> None:

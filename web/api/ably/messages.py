@@ -16,7 +16,7 @@ from typing import NotRequired
 import orjson
 from typing_extensions import TypedDict
 
-from owncast_py.realtime.messages import EPOCH, Draft, Member, Message, Presence
+from owncast_py.realtime.messages import EPOCH, Draft, Member, Message, Presence, milliseconds_of
 from web.api.ably.encodings import shown, stored
 from web.api.ably.errors import AblyError
 
@@ -31,6 +31,7 @@ MAX_PRESENCE = 200
 """Changes of presence in one frame."""
 ANYBODY = "*"
 """As the client id of a grant: whoever one says."""
+_MILLISECOND = timedelta(milliseconds=1)
 _NOT_KEPT = re.compile("[\x00\ud800-\udfff]")
 
 
@@ -105,7 +106,7 @@ def is_shown(message: Message) -> bool:
 
 def milliseconds(at: datetime) -> int:
     """Since 1970."""
-    return (at - EPOCH) // timedelta(milliseconds=1)
+    return (at - EPOCH) // _MILLISECOND
 
 
 def message_view(message: Message, *, binary: bool) -> MessageView:
@@ -118,7 +119,7 @@ def message_view(message: Message, *, binary: bool) -> MessageView:
         version.update(orjson.loads(message.operation))
     view: MessageView = {
         "id": message.id,
-        "timestamp": milliseconds(message.began),
+        "timestamp": milliseconds_of(message.serial),
         "serial": message.serial,
         "action": message.action.value,
         "version": version,
