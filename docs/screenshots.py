@@ -18,6 +18,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from math import pi, sin
 from pathlib import Path
+from urllib.parse import urlencode
 
 from aiohttp import web
 from aiohttp.test_utils import TestServer
@@ -26,6 +27,8 @@ from playwright.async_api import Browser, Page
 from websockets.asyncio.client import ClientConnection, connect
 
 from owncast_py.metrics.samples import Samples
+from owncast_py.realtime.messages import DEFAULT_APP
+from owncast_py.realtime.stats import Stats
 from owncast_py.storage.database import Database
 
 ROOT = Path(__file__).parents[1]
@@ -78,10 +81,11 @@ async def look(data_dir: Path, source: Path, hook: str) -> None:
     async with serving(data_dir, config=CONFIG) as server:
         await furnish(Owner(server, ADMIN))
         await tell(Owner(server, ADMIN), hook)
+        key = await hand_out_keys(Owner(server, ADMIN))
     await remember_a_day(data_dir)
     async with serving(data_dir, config=CONFIG) as server, chromium() as browser:
         await shoot(browser, server, "viewer-offline", "/", DESK)
-        async with publishing(server, source), talking(server):
+        async with publishing(server, source), talking(server), playing(server, key):
             await server.playlist(0, lambda text: len(segments(text)) >= 4)
             await settles(lambda: server.get("/thumbnail.jpg"), lambda found: found[0] == 200, "a thumbnail")
             await viewer_pages(browser, server)
@@ -250,6 +254,43 @@ async def tell(owner: Owner, hook: str) -> None:
     )
 
 
+async def hand_out_keys(owner: Owner) -> str:
+    """Keys for programs, and devices that one of them registered. Returns the key of a game that may do everything."""
+    for name, capability in (
+        ("Overlay", {"chat": ["subscribe", "history"], "poll": ["subscribe"]}),
+        ("Kettle sensor", {"water": ["publish"]}),
+    ):
+        await owner.post("/api/admin/channels/keys/create", {"name": name, "capability": capability})
+    key = str((await owner.post("/api/admin/channels/keys/create", {"name": "Tea quiz", "revocable": True}))["value"])
+    headers = {"Authorization": "Basic " + b64encode(key.encode()).decode()}
+    devices = (("ana-phone", "phone", "ios", "Ana"), ("ben-tablet", "tablet", "android", "Ben"))
+    for device, form, platform, client in (*devices, ("wall", "embedded", "browser", "Kitchen")):
+        recipient = {"transportType": "ablyChannel", "channel": f"pushed:{device}", "ablyKey": key}
+        body = {"formFactor": form, "platform": platform, "clientId": client, "push": {"recipient": recipient}}
+        address = f"{owner.server.http}/push/deviceRegistrations/{device}"
+        async with owner.server.session.put(address, json={"id": device, **body}, headers=headers) as answer:
+            answer.raise_for_status()
+    return key
+
+
+@asynccontextmanager
+async def playing(server: Server, key: str) -> AsyncIterator[None]:
+    """Programs are attached to channels, and present."""
+    address = f"{server.http.replace('http', 'ws', 1)}/?{urlencode({'key': key, 'v': 6, 'format': 'json'})}"
+    async with AsyncExitStack() as stack, asyncio.TaskGroup() as listening:
+        tasks = []
+        for number in range(5):
+            client = await stack.enter_async_context(connect(address))
+            for channel in ("quiz", "poll", "chat", "water")[: 1 + number % 4]:
+                await client.send(json.dumps({"action": 10, "channel": channel}))
+            member = {"action": 2, "clientId": f"player {number}"}
+            await client.send(json.dumps({"action": 14, "channel": "quiz", "msgSerial": 0, "presence": [member]}))
+            tasks.append(listening.create_task(hear(client)))
+        yield
+        for task in tasks:
+            task.cancel()
+
+
 def logo() -> str:
     """A cup, as base64 of a PNG."""
     picture = Image.new("RGB", (256, 256), "#1f4d3d")
@@ -311,6 +352,18 @@ async def remember_a_day(data_dir: Path) -> None:
             }
         )
     await samples.flush()
+    stats = Stats(database, lambda: moment, dict)
+    for hours in range(24):
+        on = max(0.0, sin((hours - 5) / 3 * pi)) if 5 < hours < 8 else 0.1
+        counted = {
+            "messages.inbound.realtime.messages.count": round(900 * on + 40 * sin(hours)) + 60.0,
+            "messages.outbound.realtime.messages.count": round(9_000 * on + 300 * sin(hours)) + 500.0,
+            "connections.all.peak": round(60 * on) + 3.0,
+            "channels.peak": round(6 * on) + 2.0,
+            "apiRequests.other.succeeded": round(300 * on) + 40.0,
+            "apiRequests.other.refused": float(hours % 3),
+        }
+        await stats.insert(DEFAULT_APP, [(end - timedelta(hours=hours), counted)])
     await database.aclose()
 
 
