@@ -8,7 +8,7 @@ from pathlib import Path
 import aiohttp
 import schemathesis
 from ably_wire import rest
-from hypothesis import HealthCheck, Phase, given, settings
+from attempts import attempt
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import (
     content_type_conformance,
@@ -35,25 +35,15 @@ async def test_answers_are_as_described(tmp_path: Path) -> None:
 
         there = {"channel_id": "game", "serial": str((await client.get("/channels/game/messages"))[0]["serial"])}
 
+        def ask(case: schemathesis.Case) -> None:
+            case.validate_response(case.call(base_url=client.url, headers=headers), checks=CHECKS)
+
         def hold() -> list[str]:
             schema = schemathesis.openapi.from_dict(document)
             tried = []
             for found in schema.get_all_operations():
                 operation = found.ok()
-
-                @given(case=operation.as_strategy())
-                @settings(
-                    max_examples=EXAMPLES,
-                    deadline=None,
-                    database=None,
-                    derandomize=True,
-                    phases=[Phase.generate],
-                    suppress_health_check=list(HealthCheck),
-                )
-                def attempt(case: schemathesis.Case) -> None:
-                    case.validate_response(case.call(base_url=client.url, headers=headers), checks=CHECKS)
-
-                attempt()
+                attempt(operation.as_strategy(), ask, EXAMPLES)
                 # And what is there, for what is made up is seldom there.
                 known = {each: there[each] for each in ("channel_id", "serial") if f"{{{each}}}" in operation.path}
                 if operation.method.upper() == "GET":

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 import schemathesis
 from apiture_wire import Office, office
+from attempts import attempt
 from house import ADMIN
-from hypothesis import HealthCheck, Phase, given, settings
 from schemathesis.checks import not_a_server_error
 from schemathesis.generation import GenerationMode
 from schemathesis.specs.openapi.checks import (
@@ -116,6 +116,12 @@ async def test_schemathesis_finds_no_answer_that_is_not_as_described(desk: Offic
         ignored_auth,
     ]
 
+    def ask(case: schemathesis.Case) -> None:
+        # So that those wrong credentials which a check tries never become too many.
+        desk.clock.turn(60)
+        response = case.call(base_url=desk.origin, headers=ADMIN, allow_redirects=False)
+        case.validate_response(response, checks=checks)
+
     def hold() -> set[str]:
         tried = set()
         for found in schema.get_all_operations():
@@ -124,23 +130,7 @@ async def test_schemathesis_finds_no_answer_that_is_not_as_described(desk: Offic
             # Where nothing is taken, nothing can be wrong.
             taking = "parameters" in raw or "requestBody" in raw
             for mode in GenerationMode if taking else [GenerationMode.POSITIVE]:
-
-                @given(case=operation.as_strategy(generation_mode=mode))
-                @settings(
-                    max_examples=EXAMPLES,
-                    deadline=None,
-                    database=None,
-                    derandomize=True,
-                    phases=[Phase.generate],
-                    suppress_health_check=list(HealthCheck),
-                )
-                def attempt(case: schemathesis.Case) -> None:
-                    # So that those wrong credentials which a check tries never become too many.
-                    desk.clock.turn(60)
-                    response = case.call(base_url=desk.origin, headers=ADMIN, allow_redirects=False)
-                    case.validate_response(response, checks=checks)
-
-                attempt()
+                attempt(operation.as_strategy(generation_mode=mode), ask, EXAMPLES)
             tried.add(str(raw["operationId"]))
         return tried
 

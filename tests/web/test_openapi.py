@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 import schemathesis
 from admin_wire import Admin, administered
+from attempts import attempt
 from house import ADMIN
-from hypothesis import HealthCheck, Phase, given, settings
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import (
     content_type_conformance,
@@ -104,25 +104,15 @@ async def test_schemathesis_finds_no_answer_that_is_not_as_described(admin: Admi
         response_schema_conformance,
     ]
 
+    def ask(case: schemathesis.Case) -> None:
+        case.validate_response(case.call(headers=ADMIN, allow_redirects=False), checks=checks)
+
     def hold() -> int:
         schema = schemathesis.openapi.from_url(address).exclude(path_regex=LEFT_OUT)
         tried = 0
         for found in schema.get_all_operations():
             operation = found.ok()
-
-            @given(case=operation.as_strategy())
-            @settings(
-                max_examples=EXAMPLES,
-                deadline=None,
-                database=None,
-                derandomize=True,
-                phases=[Phase.generate],
-                suppress_health_check=list(HealthCheck),
-            )
-            def attempt(case: schemathesis.Case) -> None:
-                case.validate_response(case.call(headers=ADMIN, allow_redirects=False), checks=checks)
-
-            attempt()
+            attempt(operation.as_strategy(), ask, EXAMPLES)
             tried += 1
         return tried
 

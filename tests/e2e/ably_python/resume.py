@@ -2,32 +2,14 @@
 
 import asyncio
 import json
-import os
 import sys
 
-from ably import AblyRealtime
-
-
-def client(name: str) -> AblyRealtime:
-    """One of them. The library takes no port for realtime: it is always 80."""
-    return AblyRealtime(
-        key=os.environ["ABLY_KEY"],
-        use_token_auth=True,
-        client_id=name,
-        # Else the library asks for a token that is for nobody, and then refuses it.
-        default_token_params={"client_id": name},
-        endpoint=os.environ["ABLY_HOST"],
-        port=80,
-        tls=False,
-        use_binary_protocol=os.environ["ABLY_BINARY"] == "yes",
-        disconnected_retry_timeout=100,
-        suspended_retry_timeout=100,
-    )
+from clients import client
 
 
 async def main() -> None:
     """Publishes until it is told that it is enough."""
-    ana, ben = client("ana"), client("ben")
+    ana, ben = (client(name, disconnected_retry_timeout=100, suspended_retry_timeout=100) for name in ("ana", "ben"))
     heard: list[int] = []
     connections = set()
     for each in (ana, ben):
