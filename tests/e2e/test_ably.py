@@ -270,7 +270,9 @@ async def test_the_library_for_python_goes_on_when_lines_are_cut(server: Server,
     key = await key_of(server)
     async with line_at_port_80(server) as line, program(script("resume.py"), key, line.host, 80, binary) as process:
         found = await cut_again_and_again(line, process, random.Random(binary))
-    assert found["heard"] == list(range(found["sent"]))
+    # The library may send what it sends again after what is new: the order is that of the log.
+    assert found["heard"] == found["kept"]
+    assert sorted(found["kept"]) == list(range(found["sent"]))
     # What the library could not write it sends again, and yet tells its caller so.
     assert set(found["failed"]) <= {"no close frame received or sent"}
     assert found["connections"] == 2
