@@ -352,7 +352,7 @@ async def remember_a_day(data_dir: Path) -> None:
             }
         )
     await samples.flush()
-    stats = Stats(database, lambda: moment, dict)
+    stats = Stats(database, lambda: moment)
     for hours in range(24):
         on = max(0.0, sin((hours - 5) / 3 * pi)) if 5 < hours < 8 else 0.1
         counted = {

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import timedelta
 
-from owncast_py.realtime.messages import Action, Address, Message, serial_at
+from owncast_py.realtime.messages import Action, Address, Message, milliseconds_of, serial_at
 from owncast_py.storage import channel_messages as repository
 from owncast_py.storage.database import Database
 
@@ -35,7 +35,7 @@ class Published:
     def start(self, last: str) -> None:
         """`last` is the last version of the process before."""
         if last:
-            milliseconds = int(last.partition("-")[0]) - REMEMBERED // timedelta(milliseconds=1)
+            milliseconds = milliseconds_of(last) - REMEMBERED // timedelta(milliseconds=1)
             self._before, self._last = serial_at(max(0, milliseconds)), last
 
     async def recall(self, addresses: Iterable[Address]) -> None:

@@ -1,4 +1,4 @@
-"""What somebody may do, which tokens are revoked, and who wants to know when one is.
+"""What somebody may do, which tokens can be and are revoked, and who wants to know when one is.
 
 Owns the grant, the lookup of revocations and the list of watchers, all in memory. What is kept, and when it is read,
 `keyring` decides.

@@ -243,6 +243,18 @@ async def run(*command: str) -> tuple[int, str]:
     return process.returncode or 0, output.decode(errors="replace")
 
 
+async def keys(server: Server, *words: str) -> str:
+    """What the command `owncast-py keys` says."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "owncast_py", "keys", *words, "--data-dir", str(server.data_dir)),
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+    )
+    output, _ = await process.communicate()
+    assert process.returncode == 0
+    return output.decode().strip()
+
+
 def media_sequence(playlist: str) -> int:
     """EXT-X-MEDIA-SEQUENCE."""
     found = re.search(r"#EXT-X-MEDIA-SEQUENCE:(\d+)", playlist)

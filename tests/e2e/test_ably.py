@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 import aiohttp
 import pytest
 from playwright.async_api import expect
-from rig import PATIENCE, Server, serving
+from rig import PATIENCE, Server, keys, serving
 from viewer_browser import chromium, open_page, send_words
 
 pytestmark = pytest.mark.e2e
@@ -44,14 +44,7 @@ async def server(tmp_path: Path) -> AsyncIterator[Server]:
 
 async def key_of(server: Server) -> str:
     """A key that may do everything, made while the server runs."""
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "owncast_py", "keys", "create", "--data-dir", str(server.data_dir)),
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-    )
-    output, _ = await process.communicate()
-    assert process.returncode == 0
-    return output.decode().strip()
+    return await keys(server, "create")
 
 
 @dataclass

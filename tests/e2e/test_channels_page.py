@@ -7,7 +7,6 @@ import json
 import os
 import re
 import shutil
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -15,7 +14,7 @@ from urllib.parse import urlencode, urlsplit
 
 import aiohttp
 import pytest
-from rig import PATIENCE, Server, serving
+from rig import PATIENCE, Server, keys, serving
 
 pytestmark = pytest.mark.e2e
 
@@ -158,15 +157,3 @@ async def say(server: Server, key: str, channel: str, message: object) -> None:
         f"{server.http}/channels/{channel}/messages", json=message, headers=headers
     ) as found:
         assert found.status == 201, await found.text()
-
-
-async def keys(server: Server, *words: str) -> str:
-    """What the command `owncast-py keys` says."""
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "owncast_py", "keys", *words, "--data-dir", str(server.data_dir)),
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-    )
-    output, _ = await process.communicate()
-    assert process.returncode == 0
-    return output.decode().strip()
