@@ -174,6 +174,15 @@ class Channels(BaseModel):
     sandbox: bool = False
 
 
+class Accounts(BaseModel):
+    """Accounts with a password."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    registration: Literal["open", "closed"] = "closed"
+    server_name: Annotated[str, StringConstraints(max_length=200, pattern=r"^[A-Za-z0-9.:\[\]-]*$")] = ""
+
+
 class Config(BaseSettings):
     """Every setting. Constructing one reads nothing around it: `config_sources.load` does that."""
 
@@ -216,6 +225,7 @@ class Config(BaseSettings):
     backups: Backups = Backups()
     notifications: Notifications = Notifications()
     channels: Channels = Channels()
+    accounts: Accounts = Accounts()
     directory_url: WebAddress = "https://directory.owncast.online"
     chat: ChatSettings = ChatSettings()
 

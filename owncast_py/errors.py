@@ -8,6 +8,7 @@ OwncastError
 ├── SettingError         a setting cannot take that value
 ├── ImageRefused         an uploaded file is no image, or too large a one
 ├── AccountError         there is no such user or token, or it cannot be changed like that
+├── AccountsBusy        too many passwords wait to be checked
 ├── OutgoingError        another server was not reached, or did not answer as it should
 ├── ChatError            what chat refuses; its tree is in `owncast_py.chat.errors`
 ├── NotificationError    what notifications refuse; its tree is in `owncast_py.notifications.errors`
@@ -53,6 +54,10 @@ class SettingError(OwncastError):
 
 class AccountError(OwncastError):
     """There is no such user or token, or it cannot be changed in that way."""
+
+
+class AccountsBusy(OwncastError):
+    """Too many passwords wait to be checked; later there will be room."""
 
 
 class ImageRefused(OwncastError):

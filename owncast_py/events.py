@@ -67,6 +67,13 @@ class TokenRevoked:
     device_id: str
 
 
+@dataclass(frozen=True, slots=True)
+class PasswordChanged:
+    """A user has another password; the one before is worth nothing from now on."""
+
+    user_id: str
+
+
 E = TypeVar("E")
 
 

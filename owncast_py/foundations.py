@@ -10,6 +10,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from owncast_py.accounts.logins import Logins
 from owncast_py.accounts.service import Accounts
 from owncast_py.broadcast.announcer import Announcer
 from owncast_py.chat import names
@@ -36,6 +37,7 @@ class Foundations:
     events: Events
     settings: Settings
     accounts: Accounts
+    logins: Logins
     channels: Channels
     members: Members
     occupancy: Attachments
@@ -47,9 +49,11 @@ async def open_foundations(
     address: str,
     seeds: Mapping[type[Group], Mapping[str, object]],
     now: Callable[[], datetime],
+    monotonic: Callable[[], float],
     kept: timedelta = KEPT,
 ) -> Foundations:
-    """Starts everything on the database at `address`; `stack` ends it in reverse. `now` is aware UTC.
+    """Starts everything on the database at `address`; `stack` ends it in reverse. `now` is aware UTC,
+    `monotonic` counts seconds.
 
     `kept` is how long messages stay in channels.
 
@@ -63,6 +67,10 @@ async def open_foundations(
     await settings.start(seeds)
     accounts = Accounts(database, events, now, names.key)
     await accounts.start()
+    stack.push_async_callback(accounts.aclose)
+    logins = Logins(database, accounts, events, now, monotonic)
+    await logins.start()
+    stack.push_async_callback(logins.aclose)
     keyring = Keyring(database, now)
     await keyring.start()
     stack.push_async_callback(keyring.aclose)
@@ -77,4 +85,4 @@ async def open_foundations(
     await announcer.start()
     stack.push_async_callback(announcer.aclose)
     members = Members(database, broker)
-    return Foundations(database, events, settings, accounts, channels, members, Attachments(), keyring)
+    return Foundations(database, events, settings, accounts, logins, channels, members, Attachments(), keyring)

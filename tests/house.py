@@ -41,6 +41,7 @@ from owncast_py.storage import sqlite
 from web import openapi
 from web.api.ably.dialect import Ably
 from web.api.apiture.dialect import mount_apiture
+from web.api.matrix.dialect import Matrix
 from web.api.owncast.dialect import Owncast, mount_owncast
 from web.api.owncast.server_config import Running
 from web.authentication import Authentication
@@ -120,7 +121,9 @@ async def house(
     clock = clock or Clock()
     async with AsyncExitStack() as stack:
         seeds = {InstanceSettings: {"name": "Tea"}, ChatSettings: {}}
-        foundations = await open_foundations(stack, address or sqlite.url(directory / "owncast.db"), seeds, clock.now)
+        foundations = await open_foundations(
+            stack, address or sqlite.url(directory / "owncast.db"), seeds, clock.now, clock.monotonic
+        )
         built: list[House] = []
         around = Surroundings(
             data_dir=directory,
@@ -229,6 +232,7 @@ async def webbed(
     insists: Callable[[str, str], bool] = lambda _section, _name: False,
     pages: Mapping[str, Page] = MappingProxyType({}),
     sandbox: bool = False,
+    registration: bool = True,
 ) -> AsyncIterator[Web]:
     """The web application over a house, with all that stands around it."""
     clock = open_house.clock
@@ -249,8 +253,9 @@ async def webbed(
     )
     application = build_application(Host(viewers, list, [ip_network(trusted)]), dict(pages))
     backups = HourlyBackups(open_house.directory, open_house.directory / "owncast.db", clock.now, hourly=False)
+    open_house.foundations.logins.admin = credentials
     authentication = Authentication(
-        open_house.services.foundations.accounts, credentials.verify_admin_password, clock.now, clock.monotonic
+        open_house.services.foundations.accounts, credentials.verify_admin_password, clock.monotonic
     )
     ably = Ably(open_house.services, clock.now, clock.monotonic, sandbox=sandbox)
     mount_owncast(
@@ -274,6 +279,10 @@ async def webbed(
         ),
     )
     ably.mount(application)
+    matrix = Matrix(
+        *(open_house.foundations, open_house.chat.people.name_for, clock.monotonic), open_registration=registration
+    )
+    matrix.mount(application)
     mount_apiture(application, open_house.services.notifications, authentication, clock.now)
     openapi.mount(application, "owncast-py", "0")
     async with TestServer(application) as server:

@@ -18,14 +18,14 @@ import hashlib
 import hmac
 import secrets
 from collections.abc import Callable
-from datetime import datetime, timedelta
 from urllib.parse import urlsplit
 
 from aiohttp import web
 
-from owncast_py.accounts.model import Scope, User
-from owncast_py.accounts.service import ADMIN_ID, Accounts, Identity
-from owncast_py.chat.limits import TokenBuckets
+from owncast_py.accounts.model import ADMIN_ID, Identity, Scope, User
+from owncast_py.accounts.service import Accounts
+from owncast_py.buckets import TokenBuckets
+from owncast_py.events import PasswordChanged
 from web.addresses import client_address
 from web.operations import Guard
 
@@ -37,8 +37,6 @@ CHECKS_AT_ONCE = 2
 """Passwords that are checked at the same time; each takes tens of milliseconds of a core."""
 ADMIN_NAME = "admin"
 SESSION_COOKIE = "admin_session"
-SESSION_LIFETIME = timedelta(days=30)
-"""After which the admin signs in again."""
 CSRF_HEADER = "X-CSRF-Token"
 API_KEY_HEADER = "API-Key"
 """Another place for an access token."""
@@ -52,13 +50,11 @@ class Authentication:
         self,
         accounts: Accounts,
         verify_admin_password: Callable[[str], bool],
-        now: Callable[[], datetime],
         monotonic: Callable[[], float],
     ) -> None:
-        """`verify_admin_password` blocks; `now` is aware UTC."""
+        """`verify_admin_password` blocks; `monotonic` counts seconds."""
         self._accounts = accounts
         self._verify = verify_admin_password
-        self._now = now
         self._failures = TokenBuckets(ATTEMPTS_AT_ONCE, ATTEMPTS_PER_MINUTE / 60, monotonic)
         self._checks = asyncio.Semaphore(CHECKS_AT_ONCE)
         self._key = secrets.token_bytes(32)
@@ -150,16 +146,18 @@ class Authentication:
         """The password has changed: the one that was right before is worth nothing from now on."""
         self._known = b""
 
+    def on_password_changed(self, event: PasswordChanged) -> None:
+        """As `forget_password`, if it is the admin's."""
+        if event.user_id == ADMIN_ID:
+            self.forget_password()
+
     async def session(self, request: web.Request) -> Identity | None:
-        """The admin's session that the request's cookie names. One that is too old ends."""
+        """The admin's session that the request's cookie names."""
         token = request.cookies.get(SESSION_COOKIE, "")
         identity = await self._accounts.identify(token) if token else None
         if identity is None or identity.user.id != ADMIN_ID:
             return None
-        if self._now() - identity.device.created_at >= SESSION_LIFETIME:
-            await self._accounts.sign_out(ADMIN_ID, identity.device.id)
-            return None
-        self._accounts.seen(identity.device, client_address(request))
+        self._accounts.devices.seen(identity.device, client_address(request))
         return identity
 
     async def session_token(self, request: web.Request) -> str:
@@ -204,7 +202,7 @@ class Authentication:
                 text="This access token is not known here, or not any more.",
                 headers={"WWW-Authenticate": scheme} if scheme else None,
             )
-        self._accounts.seen(identity.device, client_address(request))
+        self._accounts.devices.seen(identity.device, client_address(request))
         return identity
 
     def _check_attempts(self, request: web.Request) -> None:

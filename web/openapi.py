@@ -48,6 +48,11 @@ SECURITY: Mapping[str, Schema] = {
         "scheme": "basic",
         "description": "A key of an app of channels, as user name and password.",
     },
+    "accessToken": {
+        "type": "http",
+        "scheme": "bearer",
+        "description": "The access token of a device: from signing in, from registering in chat, or a bot's.",
+    },
     "token": {"type": "http", "scheme": "bearer", "description": "A token for channels, or a JWT signed with a key."},
 }
 ALTERNATIVES: Mapping[str, tuple[str, ...]] = {

@@ -7,9 +7,13 @@ Owncast's names, because that is how owners and bots know them; other dialects t
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import NamedTuple
 
+ADMIN_ID = "admin"
+ADMIN_LIFETIME = timedelta(days=30)
+"""After which a device of the admin is signed out by itself."""
 COLORS = 8
 """Colours of names are numbers from 0; the page's theme says which they are."""
 MAX_PREVIOUS_NAMES = 20
@@ -51,6 +55,8 @@ class User:
     display_name: str
     color: int
     created_at: datetime
+    login: str = ""
+    """The name to sign in with, beside a password; empty for whoever has chosen none."""
     name_changed_at: datetime | None = None
     previous_names: tuple[str, ...] = ()
     scopes: frozenset[Scope] = frozenset()
@@ -84,7 +90,10 @@ class User:
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """One place where a user is signed in. It has one access token, of which only a hash is known."""
+    """One place where a user is signed in. It has one access token, of which only a hash is known.
+
+    Its id tells it from the other devices of its user; other users may have one with the same.
+    """
 
     id: str
     user_id: str
@@ -92,3 +101,10 @@ class Device:
     created_at: datetime
     last_seen_at: datetime | None = None
     last_seen_ip: str | None = None
+
+
+class Identity(NamedTuple):
+    """Somebody at one device."""
+
+    user: User
+    device: Device

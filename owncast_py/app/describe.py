@@ -23,7 +23,7 @@ def describe() -> bytes:
     anything: Any = _StandIn()
     application = build_application(Host(anything, list, []), {})
     # Its guards tell who may.
-    authentication = Authentication(anything, anything, anything, anything)
+    authentication = Authentication(anything, anything, anything)
     parts = dict.fromkeys(Owncast.__dataclass_fields__, anything) | {"pages": {}, "authentication": authentication}
     mount_owncast(application, Owncast(**parts))
     mount_apiture(application, anything, authentication, anything)

@@ -55,6 +55,7 @@ from transcoder.segment_store.disk import DiskStore
 from web import openapi
 from web.api.ably.dialect import Ably
 from web.api.apiture.dialect import mount_apiture
+from web.api.matrix.dialect import Matrix
 from web.api.owncast.dialect import Owncast, mount_owncast
 from web.api.owncast.server_config import Running
 from web.authentication import Authentication
@@ -88,6 +89,7 @@ async def run(config: Config, credentials: Credentials, logs: RecentLogs) -> Non
                 raise StartError(f"Segments cannot be kept under {config.data_dir}: {error.strerror}.") from error
             stack.push_async_callback(store.aclose)
         foundations = await _foundations(config, stack)
+        foundations.logins.admin = credentials
         settings = foundations.settings
         listen = _listening(config, settings.get(ListenSettings))
         if config.channels.sandbox and not is_loopback(listen.http_host):
@@ -142,7 +144,7 @@ async def run(config: Config, credentials: Credentials, logs: RecentLogs) -> Non
         pages = await asyncio.to_thread(load_pages, PAGES)
         application = build_application(host, pages, hls_routes(hls))
         running = [Running(VERSION, listen.http_host, listen.http_port, config.rtmp_host, listen.rtmp_port)]
-        authentication = Authentication(foundations.accounts, credentials.verify_admin_password, _now, time.monotonic)
+        authentication = Authentication(foundations.accounts, credentials.verify_admin_password, time.monotonic)
         ably = Ably(services, _now, time.monotonic, sandbox=config.channels.sandbox)
         documents = mount_owncast(
             application,
@@ -166,6 +168,11 @@ async def run(config: Config, credentials: Credentials, logs: RecentLogs) -> Non
         )
         mount_apiture(application, services.notifications, authentication, _now)
         ably.mount(application)
+        Matrix(
+            *(foundations, services.chat.people.name_for, time.monotonic),
+            server_name=config.accounts.server_name,
+            open_registration=config.accounts.registration == "open",
+        ).mount(application)
         openapi.mount(application, "owncast-py", VERSION)
         hot = {
             "/api/status": HotDocument(documents.status.body, "no-store"),
@@ -208,7 +215,9 @@ async def _foundations(config: Config, stack: AsyncExitStack) -> Foundations:
     try:
         await asyncio.to_thread(config.data_dir.mkdir, parents=True, exist_ok=True)
         kept = timedelta(hours=config.channels.kept_hours)
-        foundations = await open_foundations(stack, address_of(configured, config.data_dir), seeds, _now, kept)
+        foundations = await open_foundations(
+            *(stack, address_of(configured, config.data_dir), seeds, _now, time.monotonic), kept
+        )
         for group, given in firm.items():
             await foundations.settings.change(group, **given)
     except OSError as error:

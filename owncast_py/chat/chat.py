@@ -72,19 +72,17 @@ class Chat:
         self._tidying = asyncio.create_task(self._tidy_forever(), name="chat: tidy")
 
     async def aclose(self) -> None:
-        """Ends what was begun, and keeps when devices were last seen."""
+        """Ends what was begun."""
         if self._tidying is not None:
             self._tidying.cancel()
             await asyncio.gather(self._tidying, return_exceptions=True)
         await self.connections.aclose()
-        await self.accounts.flush_seen()
 
     async def tidy(self) -> None:
-        """Deletes messages that are older than wanted, and keeps when devices were last seen."""
+        """Deletes messages that are older than wanted."""
         hours = self.settings.get(ChatSettings).retention_hours
         if hours is not None:
             await self.channels.prune(CHAT, self.now() - timedelta(hours=hours))
-        await self.accounts.flush_seen()
 
     async def _tidy_forever(self) -> None:
         while True:

@@ -19,8 +19,8 @@ from typing import Protocol
 
 import structlog
 
-from owncast_py.accounts.model import User
-from owncast_py.accounts.service import Accounts, Identity
+from owncast_py.accounts.model import Identity, User
+from owncast_py.accounts.service import Accounts
 from owncast_py.chat.content import Content, Name, UserContent, passing, user_content
 from owncast_py.errors import StorageError
 from owncast_py.realtime.channels import Channels
@@ -139,7 +139,7 @@ class Connections:
         mine = self._by_user.setdefault(connection.user_id, {})
         mine[connection.id] = connection
         came = len(mine) == 1 and self._leaving.pop(connection.user_id, None) is None
-        self._accounts.seen(identity.device, connection.address)
+        self._accounts.devices.seen(identity.device, connection.address)
         connection.line.notify("connected", {"user": user_content(identity.user)})
         await self._channels.broker.enter(CHAT, Member(connection.id, connection.user_id, connection.device_id))
         if came:

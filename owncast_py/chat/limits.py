@@ -1,6 +1,6 @@
-"""How much and how fast: limits for each user and each address.
+"""How fast somebody may write: at most so many messages in so many seconds, and slow mode.
 
-Owns the counting, in memory and bounded: of more keys than MAX_KEYS the longest silent is forgotten, which only ever
+Owns the counting, in memory and bounded: of more users than MAX_USERS the longest silent is forgotten, which only ever
 forgives. Times are monotonic seconds that are handed in; answers are seconds to wait, 0 when nothing stands in the way.
 """
 
@@ -10,7 +10,7 @@ from collections import OrderedDict, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-MAX_KEYS = 20_000
+MAX_USERS = 20_000
 FLOOD_PENALTY = 10.0
 """Seconds of silence for who exceeded the limit."""
 
@@ -56,35 +56,6 @@ class MessageLimits:
     def _writer(self, user_id: str) -> _Writer:
         writer = self._writers.setdefault(user_id, _Writer())
         self._writers.move_to_end(user_id)
-        if len(self._writers) > MAX_KEYS:
+        if len(self._writers) > MAX_USERS:
             self._writers.popitem(last=False)
         return writer
-
-
-class TokenBuckets:
-    """A bucket for each key: so many at once, and so many a second again."""
-
-    def __init__(self, at_once: int, per_second: float, monotonic: Callable[[], float]) -> None:
-        self._at_once = at_once
-        self._per_second = per_second
-        self._monotonic = monotonic
-        self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
-        """What was left at which time."""
-
-    def take(self, key: str) -> float:
-        """Takes one; or takes nothing and says how many seconds until there is one."""
-        now = self._monotonic()
-        left, at = self._buckets.get(key, (float(self._at_once), now))
-        left = min(float(self._at_once), left + (now - at) * self._per_second)
-        wait = 0.0 if left >= 1 else (1 - left) / self._per_second
-        self._buckets[key] = (left if wait else left - 1, now)
-        self._buckets.move_to_end(key)
-        if len(self._buckets) > MAX_KEYS:
-            self._buckets.popitem(last=False)
-        return wait
-
-    def wait(self, key: str) -> float:
-        """Seconds until there is one, without taking it."""
-        left, at = self._buckets.get(key, (float(self._at_once), self._monotonic()))
-        left += (self._monotonic() - at) * self._per_second
-        return 0.0 if left >= 1 else (1 - left) / self._per_second

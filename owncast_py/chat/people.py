@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from contextlib import suppress
 
 from owncast_py.accounts.model import User
 from owncast_py.accounts.service import Accounts
+from owncast_py.buckets import TokenBuckets
 from owncast_py.chat import names
 from owncast_py.chat.connections import Connections
 from owncast_py.chat.content import Name, passing, user_content
 from owncast_py.chat.errors import ConnectionRefused, MessageRefused, NameRefused
-from owncast_py.chat.limits import TokenBuckets
 from owncast_py.realtime.channels import Channels
 from owncast_py.realtime.messages import CHAT
 from owncast_py.setting_groups import ChatSettings
@@ -62,24 +63,18 @@ class People:
             raise ConnectionRefused(
                 ConnectionRefused.TOO_MANY, f"Too many people came from your address; try again in {wait:.0f} s."
             )
-        name = ""
-        if wanted:
-            try:
-                name = await self._usable(wanted, None)
-            except NameRefused:
-                name = ""
-        return await self._accounts.register(name or self._suggested(), device_name)
+        return await self._accounts.register(await self.name_for(wanted or ""), device_name)
 
     async def guest(self, client_id: str) -> User:
         """Whoever comes by another way than the chat's own, and is known there by that id: their name if it can be."""
+        return await self._accounts.guest(client_id, lambda: self.name_for(client_id))
 
-        async def name() -> str:
-            try:
-                return await self._usable(client_id, None)
-            except NameRefused:
-                return self._suggested()
-
-        return await self._accounts.guest(client_id, name)
+    async def name_for(self, wanted: str) -> str:
+        """What somebody new is called who would like that name: a suggested one if it cannot be had, or is empty."""
+        if wanted:
+            with suppress(NameRefused):
+                return await self._usable(wanted, None)
+        return self._suggested()
 
     async def rename(self, user: User, wanted: str) -> User:
         """Another name; everybody is told. Raises NameRefused when it cannot be had."""

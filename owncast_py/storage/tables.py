@@ -103,6 +103,7 @@ users = Table(
     metadata,
     Column("id", Line(40), primary_key=True),
     Column("kind", Line(10), nullable=False),
+    Column("login", Line(60)),
     Column("display_name", Line(120), nullable=False),
     Column("name_key", Line(240), nullable=False),
     Column("color", SmallInteger, nullable=False),
@@ -114,23 +115,31 @@ users = Table(
     Column("authenticated", Boolean, nullable=False),
     Column("disabled_at", Moment),
     Column("timed_out_until", Moment),
+    Index("users_by_login", "login", unique=True),
     Index("users_by_name", "name_key"),
     Index("users_by_kind", "kind", "created_at"),
     Index("users_disabled", "disabled_at"),
 )
 
+passwords = Table(
+    "passwords",
+    metadata,
+    Column("user_id", Line(40), ForeignKey("users.id", ondelete="CASCADE"), primary_key=True),
+    Column("hash", Line(200), nullable=False),
+    Column("changed_at", Moment, nullable=False),
+)
+
 devices = Table(
     "devices",
     metadata,
-    Column("id", Line(40), primary_key=True),
-    Column("user_id", Line(40), ForeignKey("users.id", ondelete="CASCADE"), nullable=False),
+    Column("user_id", Line(40), ForeignKey("users.id", ondelete="CASCADE"), primary_key=True),
+    Column("id", Line(64), primary_key=True),
     Column("display_name", Line(120), nullable=False),
     Column("token_hash", LargeBinary(32), nullable=False),
     Column("created_at", Moment, nullable=False),
     Column("last_seen_at", Moment),
     Column("last_seen_ip", Line(45)),
     UniqueConstraint("token_hash", name="devices_by_token"),
-    Index("devices_by_user", "user_id"),
 )
 
 channel_messages = Table(

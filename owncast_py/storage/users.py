@@ -1,19 +1,19 @@
-"""Users and devices in the database: rows ↔ `accounts.model`.
+"""Users and their passwords in the database: rows ↔ `accounts.model`.
 
 Owns their SQL. It decides nothing: who may be what is `accounts.service`'s to say.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime
 
 import orjson
 from sqlalchemy import ColumnElement, Row, and_, delete, func, insert, select, true, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from owncast_py.accounts.model import Device, Kind, Scope, User
-from owncast_py.storage.tables import devices, users
+from owncast_py.accounts.model import Kind, Scope, User
+from owncast_py.storage.tables import passwords, users
 
 
 async def add(connection: AsyncConnection, user: User, name_key: str) -> None:
@@ -29,6 +29,12 @@ async def replace(connection: AsyncConnection, user: User, name_key: str) -> Non
 async def by_id(connection: AsyncConnection, user_id: str) -> User | None:
     """The user with that id."""
     row = (await connection.execute(select(users).where(users.c.id == user_id))).one_or_none()
+    return _user(row) if row else None
+
+
+async def by_login(connection: AsyncConnection, login: str) -> User | None:
+    """The user who signs in with that name."""
+    row = (await connection.execute(select(users).where(users.c.login == login))).one_or_none()
     return _user(row) if row else None
 
 
@@ -85,60 +91,26 @@ async def count(connection: AsyncConnection, kind: Kind) -> int:
 
 
 async def remove(connection: AsyncConnection, user_id: str) -> None:
-    """Forgets a user, and with them their devices."""
+    """Forgets a user, and with them their devices and password."""
     await connection.execute(delete(users).where(users.c.id == user_id))
 
 
-async def add_device(connection: AsyncConnection, device: Device, token_hash: bytes) -> None:
-    """A new device with its token's hash."""
-    await connection.execute(
-        insert(devices).values(
-            id=device.id,
-            user_id=device.user_id,
-            display_name=device.display_name,
-            token_hash=token_hash,
-            created_at=device.created_at,
-            last_seen_at=device.last_seen_at,
-            last_seen_ip=device.last_seen_ip,
-        )
-    )
+async def password(connection: AsyncConnection, user_id: str) -> str | None:
+    """The hash of a user's password."""
+    query = select(passwords.c.hash).where(passwords.c.user_id == user_id)
+    return (await connection.execute(query)).scalar_one_or_none()
 
 
-async def by_token(connection: AsyncConnection, token_hash: bytes) -> tuple[Device, User] | None:
-    """The device that has that token, and its user."""
-    device = (await connection.execute(select(devices).where(devices.c.token_hash == token_hash))).one_or_none()
-    user = await by_id(connection, device.user_id) if device else None
-    return (_device(device), user) if device and user else None
-
-
-async def device(connection: AsyncConnection, device_id: str) -> Device | None:
-    """The device with that id."""
-    row = (await connection.execute(select(devices).where(devices.c.id == device_id))).one_or_none()
-    return _device(row) if row else None
-
-
-async def devices_of(connection: AsyncConnection, user_ids: Sequence[str]) -> list[Device]:
-    """All devices of those users, oldest first."""
-    query = select(devices).where(devices.c.user_id.in_(user_ids)).order_by(devices.c.created_at, devices.c.id)
-    return [_device(row) for row in await connection.execute(query)]
-
-
-async def remove_device(connection: AsyncConnection, device_id: str) -> None:
-    """Signs a device out for good."""
-    await connection.execute(delete(devices).where(devices.c.id == device_id))
-
-
-async def touch(connection: AsyncConnection, seen: Sequence[tuple[str, datetime, str]]) -> None:
-    """Notes when, and from which address, devices were last seen: (id, time, address) each."""
-    for device_id, at, address in seen:
-        await connection.execute(
-            update(devices).where(devices.c.id == device_id).values(last_seen_at=at, last_seen_ip=address)
-        )
+async def set_password(connection: AsyncConnection, user_id: str, hashed: str, at: datetime) -> None:
+    """Keeps the hash of a user's password in place of the one before."""
+    await connection.execute(delete(passwords).where(passwords.c.user_id == user_id))
+    await connection.execute(insert(passwords).values(user_id=user_id, hash=hashed, changed_at=at))
 
 
 def _values(user: User, name_key: str) -> dict[str, object]:
     return {
         "kind": user.kind.value,
+        "login": user.login or None,
         "display_name": user.display_name,
         "name_key": name_key,
         "color": user.color,
@@ -159,6 +131,7 @@ def _user(row: Row[tuple[object, ...]]) -> User:
         display_name=row.display_name,
         color=row.color,
         created_at=row.created_at,
+        login=row.login or "",
         name_changed_at=row.name_changed_at,
         previous_names=tuple(orjson.loads(row.previous_names)),
         scopes=frozenset(Scope(scope) for scope in orjson.loads(row.scopes)),
@@ -167,7 +140,3 @@ def _user(row: Row[tuple[object, ...]]) -> User:
         disabled_at=row.disabled_at,
         timed_out_until=row.timed_out_until,
     )
-
-
-def _device(row: Row[tuple[object, ...]]) -> Device:
-    return Device(row.id, row.user_id, row.display_name, row.created_at, row.last_seen_at, row.last_seen_ip)

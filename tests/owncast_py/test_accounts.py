@@ -10,8 +10,8 @@ import pytest
 from house import Clock, House, house
 from sqlalchemy import select
 
-from owncast_py.accounts.model import COLORS, Kind, Scope
-from owncast_py.accounts.service import ADMIN_ID, Accounts
+from owncast_py.accounts.model import ADMIN_ID, COLORS, Kind, Scope
+from owncast_py.accounts.service import Accounts
 from owncast_py.chat import names
 from owncast_py.errors import AccountError
 from owncast_py.events import Events, TokenRevoked, UserChanged
@@ -148,8 +148,8 @@ async def test_when_a_device_was_seen_is_kept(home: House, clock: Clock) -> None
     identity = await accounts.identify(token)
     assert identity is not None
     clock.turn(60)
-    accounts.seen(identity.device, "192.0.2.7")
-    await accounts.flush_seen()
+    accounts.devices.seen(identity.device, "192.0.2.7")
+    await accounts.devices.flush_seen()
     (bot,) = await accounts.bots()
     assert (bot.device.last_seen_at, bot.device.last_seen_ip) == (clock.now(), "192.0.2.7")
 

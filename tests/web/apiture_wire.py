@@ -223,7 +223,9 @@ async def office(directory: Path, *, trusted: str = "10.0.0.0/8") -> AsyncIterat
         end = await stack.enter_async_context(TestServer(listening))
         receiver.url = str(end.make_url("/an/external/endpoint"))
         seeds = {InstanceSettings: {"name": "Tea"}, ChatSettings: {}}
-        foundations = await open_foundations(stack, sqlite.url(directory / "owncast.db"), seeds, clock.now)
+        foundations = await open_foundations(
+            stack, sqlite.url(directory / "owncast.db"), seeds, clock.now, clock.monotonic
+        )
         poster = Poster(connector(allow_private=True), "owncast-py/0", clock.now)
         stack.push_async_callback(poster.aclose)
         webhook = Webhook(poster, clock.now, lambda: ORIGIN, allow_private=True)
@@ -235,7 +237,7 @@ async def office(directory: Path, *, trusted: str = "10.0.0.0/8") -> AsyncIterat
         stack.push_async_callback(notifications.aclose)
         application = build_application(Host(Viewers(clock.monotonic), list, [ip_network(trusted)]), {})
         authentication = Authentication(
-            foundations.accounts, lambda password: password == ADMIN_PASSWORD, clock.now, clock.monotonic
+            foundations.accounts, lambda password: password == ADMIN_PASSWORD, clock.monotonic
         )
         mount_apiture(application, notifications, authentication, clock.now)
         openapi.mount(application, "owncast-py", "0")

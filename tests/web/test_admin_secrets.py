@@ -12,9 +12,10 @@ import pytest
 from admin_wire import Admin, administered, found_at
 from house import ADMIN, ADMIN_PASSWORD, house, webbed
 
+from owncast_py.accounts.model import ADMIN_LIFETIME
 from owncast_py.config import Config
 from owncast_py.credentials import Credentials, StreamKey, load_credentials
-from web.authentication import ATTEMPTS_AT_ONCE, CSRF_HEADER, SESSION_COOKIE, SESSION_LIFETIME
+from web.authentication import ATTEMPTS_AT_ONCE, CSRF_HEADER, SESSION_COOKIE
 
 NEW = "a-new-password"
 NEW_ADMIN = {"Authorization": aiohttp.encode_basic_auth("admin", NEW)}
@@ -176,7 +177,7 @@ async def test_a_session_outlives_a_restart_but_not_another_password(tmp_path: P
 async def test_a_session_ends_after_a_month(admin: Admin) -> None:
     cookie, _ = await sign_in(admin)
     headers = {"Cookie": cookie}
-    admin.home.clock.turn((SESSION_LIFETIME - timedelta(minutes=1)).total_seconds())
+    admin.home.clock.turn((ADMIN_LIFETIME - timedelta(minutes=1)).total_seconds())
     assert (await admin.ask("GET", "/api/admin/status", headers=headers))[0] == 200
     admin.home.clock.turn(60)
     assert (await admin.ask("GET", "/api/admin/status", headers=headers))[0] == 401

@@ -11,7 +11,7 @@ import pytest
 from aiohttp import encode_basic_auth
 from apiture_wire import SUBSCRIBER, Office, office
 
-from owncast_py.accounts.service import ADMIN_ID
+from owncast_py.accounts.model import ADMIN_ID
 from web.authentication import ATTEMPTS_AT_ONCE, CSRF_HEADER, SESSION_COOKIE, csrf_token
 from web.operations import OPERATIONS
 
@@ -77,7 +77,7 @@ async def test_wrong_tokens_become_slow(desk: Office) -> None:
 async def test_the_owner_comes_with_password_or_session(desk: Office) -> None:
     wrong = {"Authorization": encode_basic_auth("admin", "wrong")}
     await desk.refused("GET", "/topics", status=401, kind="credentialsRequired", key="", headers=wrong)
-    session = await desk.accounts.sign_in(ADMIN_ID, "a browser")
+    _, session = await desk.accounts.devices.sign_in(ADMIN_ID, "a browser")
     cookie = {"Cookie": f"{SESSION_COOKIE}={session}"}
     await desk.get("/topics", key="", headers=cookie)
     body = {"name": "a", "domain": "b"}

@@ -306,7 +306,7 @@ async def test_tokens_are_made_listed_without_their_secret_and_deleted(wire: Wir
     assert (made["name"], made["token"]) == ("My bot", made["accessToken"])
     headers = {"Authorization": f"Bearer {made['token']}"}
     await wire.post("/api/integrations/chat/send", {"body": "hi"}, headers)
-    await wire.home.foundations.accounts.flush_seen()
+    await wire.home.foundations.accounts.devices.flush_seen()
     (listed,) = await wire.get("/api/admin/accesstokens", ADMIN)
     assert made["token"] not in str(listed)
     assert (listed["displayName"], listed["scopes"], listed["isBot"]) == ("My bot", sorted(wanted["scopes"]), True)

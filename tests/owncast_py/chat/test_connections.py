@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from house import Clock, House, Line
 
-from owncast_py.accounts.service import Identity
+from owncast_py.accounts.model import Identity
 from owncast_py.chat import content
 from owncast_py.chat.connections import LINES_PER_SECOND, PART_DELAY, Connection
 from owncast_py.realtime.messages import CHAT, Delivery, Message

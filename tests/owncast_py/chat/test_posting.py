@@ -7,8 +7,7 @@ from datetime import timedelta
 import pytest
 from house import Clock, House
 
-from owncast_py.accounts.model import User
-from owncast_py.accounts.service import ADMIN_ID
+from owncast_py.accounts.model import ADMIN_ID, User
 from owncast_py.broadcast.session import State, Status
 from owncast_py.chat import content
 from owncast_py.chat.errors import MessageRefused

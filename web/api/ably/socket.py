@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from aiohttp import WSMsgType, web
 
-from owncast_py.chat.limits import TokenBuckets
+from owncast_py.buckets import TokenBuckets
 from web.api.ably.connection import Connection
 from web.api.ably.errors import AblyError, from_domain
 from web.api.ably.formats import Format, FormatError, decode

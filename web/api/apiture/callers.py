@@ -6,8 +6,7 @@ belongs to.
 
 from __future__ import annotations
 
-from owncast_py.accounts.model import Scope, User
-from owncast_py.accounts.service import ADMIN_ID
+from owncast_py.accounts.model import ADMIN_ID, Scope, User
 from owncast_py.notifications.model import Subscription
 from owncast_py.notifications.shelves import Found
 from owncast_py.notifications.subscribing import Subscribed

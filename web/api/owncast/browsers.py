@@ -13,7 +13,7 @@ import orjson
 from aiohttp import web
 from pydantic import BaseModel, Field, ValidationError
 
-from owncast_py.chat.limits import TokenBuckets
+from owncast_py.buckets import TokenBuckets
 from owncast_py.go_live import GoLive
 from web.addresses import client_address
 from web.api.owncast import answers

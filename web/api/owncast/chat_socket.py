@@ -16,13 +16,12 @@ from collections.abc import Callable, Sequence
 import orjson
 from aiohttp import WSMsgType, web
 
-from owncast_py.accounts.model import COLORS, User
-from owncast_py.accounts.service import Identity
+from owncast_py.accounts.model import COLORS, Identity, User
+from owncast_py.buckets import TokenBuckets
 from owncast_py.chat.chat import Chat
 from owncast_py.chat.connections import Connection
 from owncast_py.chat.content import Content
 from owncast_py.chat.errors import ChatError, ConnectionRefused, MessageRefused
-from owncast_py.chat.limits import TokenBuckets
 from owncast_py.chat.moderation import pinned_content
 from owncast_py.errors import AccountError, StorageError
 from owncast_py.realtime.messages import CHAT, Delivery, Message

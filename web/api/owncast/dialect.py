@@ -15,6 +15,7 @@ from owncast_py.backup.hourly import HourlyBackups
 from owncast_py.broadcast.studio import Studio
 from owncast_py.broadcast.viewers import Viewers
 from owncast_py.credentials import Credentials
+from owncast_py.events import PasswordChanged
 from owncast_py.metrics.prometheus import Exposition
 from owncast_py.recent_logs import RecentLogs
 from owncast_py.schedule.model import ScheduledEvent
@@ -106,6 +107,7 @@ def mount_owncast(application: web.Application, owncast: Owncast) -> Documents:
     status = StatusDocument(
         studio.status, owncast.now, version, owncast.viewers_hidden, owncast.next_event, owncast.chat_open
     )
+    services.foundations.events.subscribe(PasswordChanged, authentication.on_password_changed)
     config = ConfigDocument(settings, version, lambda: services.push_keys.public_key)
     sockets = ChatSockets(chat, owncast.monotonic)
     public_chat = ChatApi(chat, authentication)

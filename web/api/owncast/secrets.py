@@ -14,14 +14,15 @@ from aiohttp import web
 from pydantic import Field
 from typing_extensions import TypedDict
 
-from owncast_py.accounts.service import ADMIN_ID, Accounts
+from owncast_py.accounts.model import ADMIN_ID, ADMIN_LIFETIME
+from owncast_py.accounts.service import Accounts
 from owncast_py.chat.moderation import Moderation
 from owncast_py.credentials import MAX_STREAM_KEYS, Credentials, StreamKey
 from owncast_py.errors import CredentialsError
 from web.addresses import is_secure
 from web.api.owncast import answers
 from web.api.owncast.answers import Done, done
-from web.authentication import SESSION_COOKIE, SESSION_LIFETIME, Authentication, csrf_token
+from web.authentication import SESSION_COOKIE, Authentication, csrf_token
 from web.body import Input
 from web.operations import Call, Operation, Rendered
 
@@ -131,7 +132,7 @@ class SecretsApi:
     async def _password_changed(self, request: web.Request) -> None:
         self._authentication.forget_password()
         session = await self._authentication.session(request)
-        await self._accounts.sign_out_all(ADMIN_ID, keep=session.device.id if session else None)
+        await self._accounts.devices.sign_out_all(ADMIN_ID, keep=session.device.id if session else None)
 
     # Sessions.
 
@@ -139,12 +140,12 @@ class SecretsApi:
         """Begins a session of the admin: a cookie, and the token that changes need beside it."""
         request = call.request
         await self._authentication.check_password(request, call.input.password)
-        token = await self._accounts.sign_in(ADMIN_ID, request.headers.get("User-Agent", ""))
+        _, token = await self._accounts.devices.sign_in(ADMIN_ID, request.headers.get("User-Agent", ""))
         response = Rendered[Session](orjson.dumps(_of(token)))
         response.set_cookie(
             SESSION_COOKIE,
             token,
-            max_age=int(SESSION_LIFETIME.total_seconds()),
+            max_age=int(ADMIN_LIFETIME.total_seconds()),
             path="/",
             httponly=True,
             samesite="Lax",
@@ -162,7 +163,7 @@ class SecretsApi:
         """Ends the session."""
         session = await self._authentication.session(call.request)
         if session is not None:
-            await self._accounts.sign_out(session.user.id, session.device.id)
+            await self._accounts.devices.sign_out(session.user.id, [session.device.id])
         response = Rendered[Done](orjson.dumps(done("signed out")))
         response.del_cookie(SESSION_COOKIE, path="/", httponly=True, samesite="Lax", secure=is_secure(call.request))
         return response

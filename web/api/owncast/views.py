@@ -9,8 +9,7 @@ from typing import NotRequired
 
 from typing_extensions import TypedDict
 
-from owncast_py.accounts.model import User
-from owncast_py.accounts.service import Identity
+from owncast_py.accounts.model import Identity, User
 from owncast_py.chat.connections import Connection
 from owncast_py.chat.content import UserContent, timestamp, user_content
 from owncast_py.metrics.geo import Geo
