@@ -57,6 +57,8 @@ class UserChanged:
     """A user has another name, colour, scope or standing."""
 
     user_id: str
+    disabled: bool = False
+    """Whether they may not chat, or are not there any more."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,6 +76,15 @@ class Authentication:
         return Guard(check, "chatter")
 
     @property
+    def as_account(self) -> Guard:
+        """For operations of everybody who has registered, also of those who were removed from chat."""
+
+        async def check(request: web.Request) -> User:
+            return (await self.account(request)).user
+
+        return Guard(check, "chatter")
+
+    @property
     def as_moderator(self) -> Guard:
         """For operations of moderators."""
         return Guard(self.moderator, "chatter")
@@ -178,13 +187,17 @@ class Authentication:
 
     async def chatter(self, request: web.Request) -> Identity:
         """Whose token stands in the address. Raises HTTPUnauthorized, or HTTPForbidden for a disabled user's."""
-        token = request.query.get("accessToken", "")
-        if not token:
-            raise web.HTTPUnauthorized(text="Register first, and send your token as ?accessToken=….")
-        identity = await self._identity(request, token, None)
+        identity = await self.account(request)
         if identity.user.disabled_at is not None:
             raise web.HTTPForbidden(text="A moderator has removed you from this chat.")
         return identity
+
+    async def account(self, request: web.Request) -> Identity:
+        """The same, whether or not they may chat. Raises HTTPUnauthorized."""
+        token = request.query.get("accessToken", "")
+        if not token:
+            raise web.HTTPUnauthorized(text="Register first, and send your token as ?accessToken=….")
+        return await self._identity(request, token, None)
 
     async def moderator(self, request: web.Request) -> User:
         """The moderator whose token stands in the address. Raises as `chatter` does, HTTPForbidden for anybody else."""

@@ -228,7 +228,7 @@ class Accounts:
                 await self._database.write(work)
                 self._remember(after)
         if after != before:
-            self._events.publish(UserChanged(user_id))
+            self._events.publish(UserChanged(user_id, disabled=after.disabled_at is not None))
         return after
 
     async def revoke_bot(self, token_or_device_id: str) -> bool:
@@ -280,7 +280,7 @@ class Accounts:
         async with self._changing:
             await self._database.write(lambda connection: repository.remove(connection, user_id))
             self._users.pop(user_id, None)
-        self._events.publish(UserChanged(user_id))
+        self._events.publish(UserChanged(user_id, disabled=True))
         return user
 
     def _remember(self, user: User) -> None:

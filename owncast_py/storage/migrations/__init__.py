@@ -12,7 +12,7 @@ from sqlalchemy import Connection, text
 
 from owncast_py.storage.tables import metadata
 
-HEAD = "0004"
+HEAD = "0005"
 """The revision that this code works with; a test compares it with `versions/`."""
 
 

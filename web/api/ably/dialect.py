@@ -18,6 +18,7 @@ from web.api.ably.counting import counted
 from web.api.ably.errors import Refusals
 from web.api.ably.gate import Gate
 from web.api.ably.keys import KeysApi
+from web.api.ably.people import People
 from web.api.ably.publishing import Publishing
 from web.api.ably.push import PushApi
 from web.api.ably.realtime import Realtime
@@ -64,7 +65,7 @@ class Ably:
         self._sandbox = sandbox
         self._now = now
         foundations = services.foundations
-        self._gate = Gate(foundations.keyring)
+        self._gate = Gate(foundations.keyring, People(foundations.accounts, foundations.events))
         self._publishing = Publishing(foundations.channels, services.chat, services.stats.count)
         self._revising = Revising(foundations.channels)
         self.realtime = Realtime(

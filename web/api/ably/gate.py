@@ -2,7 +2,8 @@
 
 Owns the header Authorization (Basic RFC 7617, Bearer RFC 6750 with the token in base64 or as it is), the parameters
 `key`, `access_token` and `accessToken` for those who can send no header, and X-Ably-ClientId (features specification,
-RSA7e2). Whether a key or token is good, the keyring knows.
+RSA7e2). Whether a key or token is good, the keyring
+knows; whose an access token of the chat is, `people`.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from owncast_py.realtime.keyring import Keyring
 from owncast_py.realtime.revocations import Grant
 from owncast_py.realtime.tokens import ANYBODY, MAX_CLIENT_ID
 from web.api.ably.errors import AblyError, from_domain
+from web.api.ably.people import People, PersonGrant
 from web.operations import Guard
 
 CLIENT_HEADER = "X-Ably-ClientId"
@@ -29,8 +31,10 @@ _GRANT: web.RequestKey[Grant] = web.RequestKey("grant", Grant)
 class Gate:
     """Judges the credentials of requests."""
 
-    def __init__(self, keyring: Keyring) -> None:
+    def __init__(self, keyring: Keyring, people: People | None = None) -> None:
+        """Without `people`, nobody is let in by an access token of the chat."""
         self._keyring = keyring
+        self._people = people
 
     @property
     def guard(self) -> Guard:
@@ -53,9 +57,21 @@ class Gate:
         raise AblyError(40101, 401, "This needs a key or a token.")
 
     async def token(self, sent: str) -> Grant:
-        """What a token grants, in base64 or as it is. Raises AblyError, AccessError."""
-        # Every token has a dot, which no base64 has.
-        return await self._keyring.verify_token(sent if "." in sent else _decoded(sent, "token"))
+        """What a token grants, in base64 or as it is. Raises AblyError, AccessError.
+
+        It is one of ours for channels, a JWT, or somebody's own access token.
+        """
+        # Every token for channels has a dot, which neither base64 nor an access token has.
+        if "." not in sent:
+            if (person := await self._person(sent)) is not None:
+                return person
+            sent = _decoded(sent, "token")
+            if "." not in sent and (person := await self._person(sent)) is not None:
+                return person
+        return await self._keyring.verify_token(sent)
+
+    async def _person(self, token: str) -> PersonGrant | None:
+        return await self._people.grant(token) if self._people is not None else None
 
     def client_id(self, request: web.Request, grant: Grant) -> str:
         """Who comes with a WebSocket: as its parameter `clientId` says, where the grant allows that.
@@ -71,6 +87,8 @@ class Gate:
 
     def watch(self, grant: Grant, told: Callable[[AblyError], None]) -> Callable[[], None]:
         """Calls `told` at once when the grant is revoked, with what the client is to hear."""
+        if self._people is not None and isinstance(grant, PersonGrant):
+            return self._people.watch(grant, told)
         return self._keyring.watch(grant, lambda error: told(from_domain(error)))
 
     async def _check(self, request: web.Request) -> None:

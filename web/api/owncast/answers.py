@@ -10,9 +10,10 @@ from functools import wraps
 from aiohttp import web
 from typing_extensions import TypedDict
 
+from owncast_py.accounts.logins import LoginRefused, Reason
 from owncast_py.backup.errors import BackupError
 from owncast_py.chat.errors import ChatError, ConnectionRefused, MessageRefused
-from owncast_py.errors import AccountError, ImageRefused, SettingError, StorageError
+from owncast_py.errors import AccountError, AccountsBusy, ImageRefused, SettingError, StorageError
 from owncast_py.notifications.errors import NotificationError
 from owncast_py.realtime.errors import RealtimeError
 from owncast_py.realtime.push_devices import PushError
@@ -57,12 +58,27 @@ def refusing(handler: Handler) -> Handler:
             raise web.HTTPForbidden(text=str(refused)) from None
         except MessageRefused as refused:
             raise _of_message(refused) from None
+        except LoginRefused as refused:
+            raise _of_login(refused) from None
         except REFUSED as refused:
             raise web.HTTPBadRequest(text=str(refused)) from None
-        except StorageError as refused:
+        except (AccountsBusy, StorageError) as refused:
             raise web.HTTPServiceUnavailable(text=str(refused)) from None
 
     return answer
+
+
+def _of_login(refused: LoginRefused) -> web.HTTPException:
+    match refused.reason:
+        case Reason.TOO_MANY:
+            retry = {"Retry-After": str(int(refused.retry_after) + 1)}
+            return web.HTTPTooManyRequests(text=str(refused), headers=retry)
+        case Reason.WRONG | Reason.NOT_HERE:
+            return web.HTTPForbidden(text=str(refused))
+        case Reason.TAKEN:
+            return web.HTTPConflict(text=str(refused))
+        case _:
+            return web.HTTPBadRequest(text=str(refused))
 
 
 def _of_message(refused: MessageRefused) -> web.HTTPException:

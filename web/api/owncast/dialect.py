@@ -30,6 +30,7 @@ from web.api.owncast.channels_admin import ChannelsAdminApi
 from web.api.owncast.chat import ChatApi
 from web.api.owncast.chat_socket import ChatSockets
 from web.api.owncast.config import ConfigDocument
+from web.api.owncast.devices import DevicesApi
 from web.api.owncast.directory import DirectoryApi
 from web.api.owncast.integrations import IntegrationsApi
 from web.api.owncast.measurements import MeasurementsApi
@@ -116,6 +117,7 @@ def mount_owncast(application: web.Application, owncast: Owncast) -> Documents:
         status,
         config,
         public_chat,
+        DevicesApi(chat, accounts, services.foundations.logins, authentication),
         moderating,
         IntegrationsApi(chat, authentication, moderating),
         ChannelKeysApi(services.foundations.keyring, moderation, authentication),
