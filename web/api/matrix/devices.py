@@ -79,7 +79,8 @@ class DevicesApi:
         guard = self._callers.guard
         api = Api("Devices", refusing, ENVELOPE)
         api.add("GET", f"{CLIENT}/devices", self._list, guard, contract=Contract("getDevices"))
-        path = f"{CLIENT}/devices/{{deviceId}}"
+        # Whatever stands in an id: aiohttp's own pattern takes no braces.
+        path = f"{CLIENT}/devices/{{deviceId:[^/]+}}"
         api.add("GET", path, self._get, guard, contract=Contract("getDevice", refusals=(404,)))
         api.add("PUT", path, self._update, guard, contract=Contract("updateDevice", refusals=(404, 413)))
         api.add("DELETE", path, self._delete, guard, contract=Contract("deleteDevice", refusals=(413,)))

@@ -83,13 +83,11 @@ class Interactive:
         if auth is None or not (auth.session or auth.type):
             raise _asking(self._sessions.begin(user_id, operation, await self._stage(user)))
         if auth.session:
-            try:
-                session = self._sessions.resume(auth.session, user_id, operation)
-            except NoSession:
-                raise MatrixError(400, "M_UNKNOWN", "There is no such session any more; begin anew.") from None
-            except OtherOperation:
-                sentence = "The requested operation has changed since this session began; begin anew."
-                raise MatrixError(403, "M_UNKNOWN", sentence) from None
+            session = self._resumed(auth.session, user_id, operation)
+            # Whoever has set a password meanwhile proves it by that one.
+            if session.stage is Stage.TOKEN and await self._stage(user) is not Stage.TOKEN:
+                self._sessions.end(session)
+                raise _no_session()
         else:
             session = self._sessions.begin(user_id, operation, await self._stage(user))
         # What is proven need not be proven again, so that a request whose answer was lost can be repeated.
@@ -108,6 +106,15 @@ class Interactive:
         """What it was for must not be done twice."""
         self._sessions.end(session)
 
+    def _resumed(self, session_id: str, user_id: str, operation: str) -> Session:
+        try:
+            return self._sessions.resume(session_id, user_id, operation)
+        except NoSession:
+            raise _no_session() from None
+        except OtherOperation:
+            sentence = "The requested operation has changed since this session began; begin anew."
+            raise MatrixError(403, "M_UNKNOWN", sentence) from None
+
     async def _stage(self, user: User | None) -> Stage:
         return Stage.PASSWORD if user is not None and await self._logins.has_password(user) else Stage.TOKEN
 
@@ -124,6 +131,10 @@ class Interactive:
                 raise
             self._sessions.failed(session)
             raise _asking(session, str(refused)) from None
+
+
+def _no_session() -> MatrixError:
+    return MatrixError(400, "M_UNKNOWN", "There is no such session any more; begin anew.")
 
 
 def _asking(session: Session, wrong: str = "") -> ProofWanted:
