@@ -81,7 +81,12 @@ def is_secure(request: web.Request) -> bool:
 
 def origin(request: web.Request) -> str:
     """The scheme and host under which the client knows this server, such as https://live.example.org."""
-    return f"{'https' if is_secure(request) else 'http'}://{request.host}"
+    return f"{'https' if is_secure(request) else 'http'}://{host(request)}"
+
+
+def host(request: web.Request) -> str:
+    """The host under which the client knows this server. Octets of it that are no UTF-8 become question marks."""
+    return request.host.encode("utf-8", "replace").decode()
 
 
 def tells_apart(address: str) -> str | None:

@@ -152,10 +152,9 @@ class Devices:
         """Another device of somebody who has proved who they are.
 
         One that there is already, by its id, gets another token in place of the one that it has, and keeps its name.
-        Raises AccountError when there is no such user, or the id is too long.
+        Raises AccountError when there is no such user, or the id is too long or not printable.
         """
-        if len(device_id) > MAX_DEVICE_ID:
-            raise AccountError(f"The id of a device has at most {MAX_DEVICE_ID} characters.")
+        check_id(device_id)
         token, at = secrets.token_urlsafe(TOKEN_BYTES), self._now()
         hashed = hash_of(token)
         before = await self.get(user_id, device_id) if device_id else None
@@ -185,7 +184,7 @@ class Devices:
             raise AccountError(f"A device's name has at most {MAX_NAME_LENGTH} characters; this one has {len(name)}.")
         if await self.get(user_id, device_id) is None:
             return False
-        key = (user_id, device_id)
+        key, name = (user_id, device_id), _storable(name)
         async with self._changing:
             await self._database.write(lambda connection: repository.rename(connection, key, name))
             self._replace([key], lambda device: replace(device, display_name=name))
@@ -275,9 +274,20 @@ def new_id() -> str:
     return secrets.token_urlsafe(ID_BYTES)
 
 
+def check_id(device_id: str) -> None:
+    """Raises AccountError for an id that no device may have."""
+    if len(device_id) > MAX_DEVICE_ID or not device_id.isprintable():
+        raise AccountError(f"The id of a device has at most {MAX_DEVICE_ID} characters, all of them printable.")
+
+
 def shortened(name: str) -> str:
     """What a device is called whose name nobody has typed, such as what a browser calls itself."""
-    return name[:MAX_NAME_LENGTH]
+    return _storable(name[:MAX_NAME_LENGTH])
+
+
+def _storable(name: str) -> str:
+    """The name without what no database keeps: NUL, and octets of a header that are no UTF-8."""
+    return name.replace("\0", "").encode("utf-8", "replace").decode()
 
 
 def _last_used(device: Device) -> datetime:

@@ -103,7 +103,7 @@ class Logins:
 
     async def find(self, name: str) -> User | None:
         """Whoever signs in with that name: their login, else their id."""
-        if len(name) > MAX_LOGIN:
+        if len(name) > MAX_LOGIN or not name.isprintable():
             return None
         return await self._accounts.with_login(name.lower()) or await self._accounts.user(name)
 

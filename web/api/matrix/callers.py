@@ -13,7 +13,7 @@ from aiohttp import web
 from owncast_py.accounts.model import Identity, User
 from owncast_py.accounts.service import Accounts
 from owncast_py.buckets import TokenBuckets
-from web.addresses import client_address, tells_apart
+from web.addresses import client_address, host, tells_apart
 from web.api.matrix.errors import MatrixError
 from web.operations import Guard
 
@@ -59,7 +59,7 @@ class Callers:
 
     def server_name(self, request: web.Request) -> str:
         """What comes after the colon."""
-        return self._server_name or request.host
+        return self._server_name or host(request)
 
     def user_id(self, request: web.Request, user: User) -> str:
         """Such as `@ana:live.example.org`."""
@@ -70,7 +70,7 @@ class Callers:
         if not given.startswith("@"):
             return given
         name, _, server = given[1:MAX_USER_ID].partition(":")
-        return name if server.lower() in (self.server_name(request).lower(), request.host.lower()) else ""
+        return name if server.lower() in (self.server_name(request).lower(), host(request).lower()) else ""
 
 
 def caller(request: web.Request) -> Identity:

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 
 from typing_extensions import TypedDict
 
-from owncast_py.accounts.devices import Devices
+from owncast_py.accounts.devices import Devices, check_id
 from owncast_py.accounts.logins import Logins
 from web.addresses import client_address, tells_apart
 from web.api.matrix.callers import Callers, caller
@@ -99,6 +99,7 @@ class RegistrationApi:
         if request.query.get("kind", "user") == "guest":
             raise MatrixError(403, "M_GUEST_ACCESS_FORBIDDEN", "Guests come by the chat: POST /api/chat/register.")
         self._check_open()
+        check_id(wish.device_id)
         login = await self._logins.check_free(wish.username) if wish.username else ""
         session = await self._interactive.prove(request, wish.auth, None, f"register {login}")
         address = client_address(request)

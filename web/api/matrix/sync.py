@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
+from collections.abc import Iterable
 from typing import Annotated
 
 from pydantic import Field
@@ -24,7 +25,9 @@ from web.operations import Api, Call, Contract, Operation
 MAX_WAIT = 30.0
 """Seconds; clients may ask for more and get an answer earlier."""
 MAX_WAITING = 1_000
+"""Devices."""
 MAX_WAITING_PER_DEVICE = 5
+"""With one more, the first of them is answered: whoever asked may be gone long ago."""
 BATCH = "s1"
 """Where every client is: there is nothing after it."""
 
@@ -47,8 +50,8 @@ class SyncApi:
 
     def __init__(self, callers: Callers, events: Events) -> None:
         self._callers = callers
-        self._waiting: dict[Key, set[asyncio.Future[bool]]] = defaultdict(set)
-        """Each learns whether its token is still good."""
+        self._waiting: dict[Key, dict[asyncio.Future[bool], None]] = defaultdict(dict)
+        """Each learns whether its token is still good. Those who wait longest come first."""
         self._unsubscribe = events.subscribe(TokenRevoked, self._on_revoked)
 
     def operations(self) -> list[Operation]:
@@ -73,25 +76,30 @@ class SyncApi:
 
     async def _wait(self, device: Device, seconds: float) -> bool:
         key = (device.user_id, device.id)
-        if len(self._waiting.get(key, ())) >= MAX_WAITING_PER_DEVICE or len(self._waiting) >= MAX_WAITING:
+        if key not in self._waiting and len(self._waiting) >= MAX_WAITING:
             raise MatrixError(429, "M_LIMIT_EXCEEDED", "Too many wait already; try again later.", retry_after=seconds)
+        waiting = self._waiting[key]
+        if len(waiting) >= MAX_WAITING_PER_DEVICE:
+            first = next(iter(waiting))
+            del waiting[first]
+            _tell([first], good=True)
         future: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-        self._waiting[key].add(future)
+        waiting[future] = None
         try:
             async with asyncio.timeout(seconds):
                 return await future
         except TimeoutError:
             return True
         finally:
-            self._waiting[key].discard(future)
-            if not self._waiting[key]:
+            waiting.pop(future, None)
+            if not waiting and self._waiting.get(key) is waiting:
                 del self._waiting[key]
 
     def _on_revoked(self, event: TokenRevoked) -> None:
-        _tell(self._waiting.get((event.user_id, event.device_id), set()), good=False)
+        _tell(self._waiting.get((event.user_id, event.device_id), ()), good=False)
 
 
-def _tell(futures: set[asyncio.Future[bool]], *, good: bool) -> None:
+def _tell(futures: Iterable[asyncio.Future[bool]], *, good: bool) -> None:
     for future in futures:
         if not future.done():
             future.set_result(good)
