@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -60,7 +61,7 @@ class Reply:
         assert (self.status, self.body.get("errcode")) == (status, errcode), self
         assert self.body.keys() == REFUSAL | set(more), self
         sentence = str(self.body["error"])
-        assert sentence.endswith(".") and " " in sentence, self
+        assert re.fullmatch(r".+ .+\.", sentence, re.DOTALL), self
         return sentence
 
     def asks(self, stage: str = "m.login.password", *, tried: bool = False) -> str:

@@ -169,9 +169,7 @@ async def test_clients_learn_where_the_server_is_and_which_versions_it_speaks(ma
 
 
 async def test_behind_a_proxy_clients_are_sent_to_the_proxy(matrix: Matrix) -> None:
-    found = await matrix.ask(
-        "GET", "/.well-known/matrix/client", Host="live.example.org", X_Forwarded_Proto="https"
-    )
+    found = await matrix.ask("GET", "/.well-known/matrix/client", Host="live.example.org", X_Forwarded_Proto="https")
     assert found.done() == {"m.homeserver": {"base_url": "https://live.example.org"}}
 
 

@@ -39,7 +39,9 @@ async def delete(matrix: Matrix, ana: Person) -> None:
     assert found.done() == {}
 
 
-async def plain(matrix: Matrix, path: str, method: str = "GET", body: object = None, **headers: str) -> tuple[int, Json]:
+async def plain(
+    matrix: Matrix, path: str, method: str = "GET", body: object = None, **headers: str
+) -> tuple[int, Json]:
     """Status and JSON of another dialect's answer."""
     sent = {name.replace("_", "-"): value for name, value in headers.items()}
     async with matrix.session.request(method, matrix.address(path), json=body, headers=sent) as found:

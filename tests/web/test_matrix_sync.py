@@ -61,7 +61,8 @@ async def soon(task: asyncio.Task[Reply]) -> Reply:
 
 
 @pytest.mark.parametrize(
-    "query", ["", "?timeout=600000", "?since=s1", "?since=s1&timeout=0", "?filter=0&full_state=false&set_presence=offline"]
+    "query",
+    ["", "?timeout=600000", "?since=s1", "?since=s1&timeout=0", "?filter=0&full_state=false&set_presence=offline"],
 )
 async def test_whoever_does_not_wait_is_answered_at_once(matrix: Matrix, query: str) -> None:
     ana = await matrix.register("ana")
@@ -126,9 +127,7 @@ async def test_of_many_that_wait_for_one_device_the_first_is_answered(matrix: Ma
         (await soon(task)).refused(401, "M_UNKNOWN_TOKEN", "soft_logout")
 
 
-async def test_so_many_do_not_wait_at_all(
-    matrix: Matrix, waiting: Waiting, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_so_many_do_not_wait_at_all(matrix: Matrix, waiting: Waiting, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sync, "MAX_WAITING", 2)
     people = [await matrix.visitor(f"Ana{number}") for number in range(3)]
     for person in people[:2]:
