@@ -14,6 +14,7 @@ BIN := $(VENV)/bin
 STAMPS := $(VENV)/.stamps
 UV := $(shell command -v uv 2>/dev/null)
 ARGS ?=
+LIBRARIES := ably matrix
 
 ifdef UV
 INSTALL = VIRTUAL_ENV=$(VENV) $(UV) pip install --quiet
@@ -45,7 +46,7 @@ run: setup
 
 setup: $(STAMPS)/package $(PAGES)
 
-test: setup $(STAMPS)/dev $(STAMPS)/ably
+test: setup $(STAMPS)/dev $(LIBRARIES:%=$(STAMPS)/%)
 	@tests/install-tools.sh
 	$(if $(PAGES),cd static && npm run --silent test)
 	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile $(ARGS)
@@ -84,12 +85,11 @@ $(STAMPS)/dev: requirements-dev.lock $(STAMPS)/lock
 	$(INSTALL) --require-hashes -r requirements-dev.lock
 	@touch $@
 
-# Ably's own libraries, which the tests drive: each apart from ours, for they need other versions of what we need.
-ABLY = tests/e2e/ably_python/requirements.lock tests/e2e/ably_js/package-lock.json
-$(STAMPS)/ably: $(ABLY) | $(STAMPS)/venv
-	@$(PYTHON) -m venv $(STAMPS)/ably-python
-	$(STAMPS)/ably-python/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $(word 1,$(ABLY))
-	cd $(dir $(word 2,$(ABLY))) && npm ci --no-audit --no-fund --silent
+# Other projects' libraries, which the tests drive: each set apart from ours, for they need other versions of what we need.
+$(LIBRARIES:%=$(STAMPS)/%): $(STAMPS)/%: tests/e2e/%_python/requirements.lock tests/e2e/%_js/package-lock.json | $(STAMPS)/venv
+	@$(PYTHON) -m venv $(STAMPS)/$*-python
+	$(STAMPS)/$*-python/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	cd tests/e2e/$*_js && npm ci --no-audit --no-fund --silent
 	@touch $@
 
 # Written only when it says something else, so that the pages are not built anew for nothing.
@@ -116,7 +116,8 @@ lock:
 	@test -n '$(UV)' || { echo 'make lock needs uv on the PATH: pip install uv' >&2; exit 1; }
 	$(UV_COMPILE) --group build pyproject.toml -o requirements.lock
 	$(UV_COMPILE) --group dev pyproject.toml -o requirements-dev.lock
-	$(UV_COMPILE) tests/e2e/ably_python/requirements.in -o tests/e2e/ably_python/requirements.lock
+	for each in $(LIBRARIES); do \
+	  $(UV_COMPILE) tests/e2e/$${each}_python/requirements.in -o tests/e2e/$${each}_python/requirements.lock; done
 
 clean:
 	rm -rf $(VENV) static/node_modules static/dist $(MADE) bench/results .mypy_cache .ruff_cache .pytest_cache .hypothesis \

@@ -7,10 +7,9 @@ import itertools
 import json
 import os
 import random
-import shutil
-import sys
+from asyncio.subprocess import Process
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,13 +18,12 @@ from urllib.parse import urlsplit
 import aiohttp
 import pytest
 from playwright.async_api import expect
+from programs import need, program, says, script, tell
 from rig import PATIENCE, Server, keys, serving
 from viewer_browser import chromium, open_page, send_words
 
 pytestmark = pytest.mark.e2e
 
-HERE = Path(__file__).parent
-PYTHON = Path(sys.prefix) / ".stamps" / "ably-python" / "bin" / "python"
 BOTH = pytest.mark.parametrize("binary", ["no", "yes"], ids=["json", "msgpack"])
 CONFIG = "hls: {disk: false}\nbackups: {enabled: false}\nchat: {rate_limit: false}\n"
 CUTS = 12
@@ -34,10 +32,7 @@ HOSTS = itertools.count(1)
 
 @pytest.fixture
 async def server(tmp_path: Path) -> AsyncIterator[Server]:
-    if shutil.which("node") is None or not (HERE / "ably_js" / "node_modules" / "ably").is_dir():
-        pytest.skip("Ably's library for JavaScript is not installed: `make test` does that.")
-    if not PYTHON.exists():
-        pytest.skip("Ably's library for Python is not installed: `make test` does that.")
+    need("ably", "ably")
     async with serving(tmp_path / "data", config=CONFIG) as server:
         yield server
 
@@ -98,45 +93,17 @@ async def line_to(server: Server, host: str = "127.0.0.1", port: int = 0) -> Asy
         await listener.wait_closed()
 
 
-@asynccontextmanager
-async def program(
-    command: list[str], key: str, host: str, port: int, binary: str
-) -> AsyncIterator[asyncio.subprocess.Process]:
+def client(name: str, key: str, host: str, port: int, binary: str) -> AbstractAsyncContextManager[Process]:
     """A program that uses one of the libraries."""
-    process = await asyncio.create_subprocess_exec(
-        *command,
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        env={**os.environ, "ABLY_KEY": key, "ABLY_HOST": host, "ABLY_PORT": str(port), "ABLY_BINARY": binary},
-        limit=1 << 22,
-    )
-    try:
-        yield process
-    finally:
-        if process.returncode is None:
-            process.kill()
-        await process.wait()
-
-
-async def says(process: asyncio.subprocess.Process) -> Any:
-    """The next value that a program tells."""
-    assert process.stdout is not None
-    async with asyncio.timeout(2 * PATIENCE):
-        line = await process.stdout.readline()
-    assert line, "the program ended without a word"
-    return json.loads(line)
-
-
-def script(name: str) -> list[str]:
-    folder = HERE / ("ably_js" if name.endswith(".mjs") else "ably_python")
-    return ["node" if name.endswith(".mjs") else str(PYTHON), str(folder / name)]
+    address = {"ABLY_KEY": key, "ABLY_HOST": host, "ABLY_PORT": str(port), "ABLY_BINARY": binary}
+    return program(script("ably", name), **address)
 
 
 async def outcome(server: Server, name: str, binary: str) -> Any:
     """What a program tells at its end."""
     address = urlsplit(server.http)
     assert address.port is not None
-    async with program(script(name), await key_of(server), "localhost", address.port, binary) as process:
+    async with client(name, await key_of(server), "localhost", address.port, binary) as process:
         return await says(process)
 
 
@@ -171,10 +138,9 @@ async def test_two_of_them_meet_on_a_channel(server: Server, binary: str) -> Non
     assert codes == {"name": 40010, "mode": 91001, "large": 40009, "client": 40012}
 
 
-async def cut_again_and_again(line: Line, process: asyncio.subprocess.Process, chance: random.Random) -> Any:
+async def cut_again_and_again(line: Line, process: Process, chance: random.Random) -> Any:
     """Cuts the lines of a program's two clients while they talk. What it tells at its end."""
     assert await says(process) == "ready"
-    assert process.stdin is not None
     for _ in range(CUTS):
         # Not before both are there again, so that each cut is one.
         async with asyncio.timeout(PATIENCE):
@@ -182,15 +148,14 @@ async def cut_again_and_again(line: Line, process: asyncio.subprocess.Process, c
                 await asyncio.sleep(0.01)
         await asyncio.sleep(chance.uniform(0.02, 0.3))
         line.cut()
-    process.stdin.write(b"enough\n")
-    await process.stdin.drain()
+    await tell(process, "enough")
     return await says(process)
 
 
 @BOTH
 async def test_nothing_is_lost_when_lines_are_cut(server: Server, binary: str) -> None:
     key = await key_of(server)
-    async with line_to(server) as line, program(script("resume.mjs"), key, "localhost", line.port, binary) as process:
+    async with line_to(server) as line, client("resume.mjs", key, "localhost", line.port, binary) as process:
         found = await cut_again_and_again(line, process, random.Random(binary))
     assert found["heard"] == list(range(found["sent"]))
     assert found["failed"] == 0
@@ -251,7 +216,7 @@ async def test_two_of_the_library_for_python_meet_on_a_channel(server: Server, b
     key = await key_of(server)
     async with (
         line_at_port_80(server) as line,
-        program(script("realtime.py"), key, line.host, 80, binary) as process,
+        client("realtime.py", key, line.host, 80, binary) as process,
     ):
         found = await says(process)
     assert found["heard"] == [["json", {"length": 3}, "ben"], ["own", "echo", "ana"], ["text", "hiss", "ben"]]
@@ -261,7 +226,7 @@ async def test_two_of_the_library_for_python_meet_on_a_channel(server: Server, b
 @BOTH
 async def test_the_library_for_python_goes_on_when_lines_are_cut(server: Server, binary: str) -> None:
     key = await key_of(server)
-    async with line_at_port_80(server) as line, program(script("resume.py"), key, line.host, 80, binary) as process:
+    async with line_at_port_80(server) as line, client("resume.py", key, line.host, 80, binary) as process:
         found = await cut_again_and_again(line, process, random.Random(binary))
     # The library may send what it sends again after what is new: the order is that of the log.
     assert found["heard"] == found["kept"]
@@ -278,11 +243,10 @@ async def test_a_client_of_the_library_and_a_browser_talk(server: Server) -> Non
     async with (
         chromium() as browser,
         open_page(browser, server.http) as page,
-        program(script("chat.mjs"), key, "localhost", address.port, "no") as ann,
+        client("chat.mjs", key, "localhost", address.port, "no") as ann,
     ):
         assert await says(ann) == "ready"
-        assert ann.stdin is not None
-        ann.stdin.write(b"Hello from *Ably*\n")
+        await tell(ann, "Hello from *Ably*")
         assert await says(ann) == ["Ann", "Hello from *Ably*", "<p>Hello from <em>Ably</em></p>"]
         log = page.get_by_role("log")
         await expect(log.get_by_text("Hello from Ably")).to_be_visible()
