@@ -65,6 +65,9 @@ class Gate:
         if "." not in sent:
             if (person := await self._person(sent)) is not None:
                 return person
+            # An access token that is nobody's any more is base64 as well, but of no text.
+            if (octets := _octets(sent)) is not None and _text(octets) is None:
+                raise AblyError(40101, 401, "This access token is not known here, or not any more.")
             sent = _decoded(sent, "token")
             if "." not in sent and (person := await self._person(sent)) is not None:
                 return person
@@ -130,9 +133,23 @@ def _checked(client_id: str) -> str:
 
 
 def _decoded(sent: str, what: str) -> str:
+    octets = _octets(sent)
+    if octets is None or (text := _text(octets)) is None:
+        raise AblyError(40005, 400, f"The {what} of the request cannot be read: that is no base64 of UTF-8.")
+    return text
+
+
+def _octets(sent: str) -> bytes | None:
     padded = sent.rstrip("=") + "=" * (-len(sent.rstrip("=")) % 4)
     try:
         # Clients write either alphabet, with padding or without.
-        return base64.b64decode(padded.replace("-", "+").replace("_", "/"), validate=True).decode()
+        return base64.b64decode(padded.replace("-", "+").replace("_", "/"), validate=True)
     except (binascii.Error, ValueError):
-        raise AblyError(40005, 400, f"The {what} of the request cannot be read: that is no base64 of UTF-8.") from None
+        return None
+
+
+def _text(octets: bytes) -> str | None:
+    try:
+        return octets.decode()
+    except UnicodeDecodeError:
+        return None
