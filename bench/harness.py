@@ -363,10 +363,13 @@ def wrk_missing() -> str:
     return "" if shutil.which("wrk") else "wrk is not installed (Debian: apt-get install wrk)."
 
 
-def wrk(url: str, pid: int, *, seconds: int, connections: int = 64) -> tuple[int, float]:
-    """Loads `url` with one thread of wrk; returns the requests answered and the CPU seconds that `pid` spent."""
+def wrk(url: str, pid: int, *, seconds: int, connections: int = 64, header: str = "") -> tuple[int, float]:
+    """Loads `url` with one thread of wrk; returns the requests answered and the CPU seconds that `pid` spent.
+
+    `header` is one that each request has, as `Name: value`.
+    """
     before = cpu_seconds(pid)
-    command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", url]
+    command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", *(["-H", header] if header else []), url]
     output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     spent = cpu_seconds(pid) - before
     found = re.search(r"(\d+) requests in", output)

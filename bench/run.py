@@ -33,6 +33,7 @@ NAMES = (
     "notifications",
     "notification_lists",
     "channels",
+    "devices",
 )
 QUICK: dict[str, dict[str, float]] = {
     "cpu": {"runs": 1},
@@ -53,6 +54,7 @@ QUICK: dict[str, dict[str, float]] = {
     "notifications": {"runs": 1, "messages": 500, "seconds": 2, "queued": 2_000},
     "notification_lists": {"runs": 5, "stored": 20_000},
     "channels": {"runs": 1, "sockets": 300, "seconds": 2, "messages": 1_000, "stored": 20_000, "cuts": 3},
+    "devices": {"runs": 1, "seconds": 2, "people": 40, "many": 200},
 }
 """One short run each: whether everything works, not how well."""
 

@@ -39,8 +39,3 @@ class TokenBuckets:
         left, at = self._buckets.get(key, (float(self._at_once), self._monotonic()))
         left += (self._monotonic() - at) * self._per_second
         return 0.0 if left >= 1 else (1 - left) / self._per_second
-
-    def give_back(self, key: str) -> None:
-        """Puts back one that was taken: what it was taken for is no attempt that counts."""
-        if (bucket := self._buckets.get(key)) is not None:
-            self._buckets[key] = (min(float(self._at_once), bucket[0] + 1), bucket[1])

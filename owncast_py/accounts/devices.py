@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import re
 import secrets
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
@@ -41,8 +40,6 @@ MAX_REMEMBERED = 50_000
 MAX_LISTS = 100
 """Users whose devices are all in memory."""
 FLUSH_SECONDS = 30.0
-
-_UNSHOWN = re.compile("[\0-\x1f\x7f-\x9f\ud800-\udfff]")
 
 log = structlog.get_logger(__name__)
 
@@ -165,20 +162,15 @@ class Devices:
         """Another device of somebody who has proved who they are.
 
         One that there is already, by its id, gets another token in place of the one that it has, and keeps its name.
-        Raises AccountError when there is no such user, or the id cannot be one.
+        Raises AccountError when there is no such user, or the id is too long or not printable.
         """
-        # Others would not be kept as they are, and could not be signed out by the id that was asked for.
-        if len(device_id) > MAX_DEVICE_ID or shown(device_id) != device_id:
-            raise AccountError(
-                f"The id of a device has at most {MAX_DEVICE_ID} characters and no control characters, "
-                f"unlike {device_id[:MAX_DEVICE_ID]!r}; leave it out to get one."
-            )
+        check_id(device_id)
         token = secrets.token_urlsafe(TOKEN_BYTES)
         hashed = hash_of(token)
         async with self._changing:
             there = await self._listed(user_id)
             before = there.get(device_id)
-            name = before.display_name if before else shown(name[:MAX_NAME_LENGTH])
+            name = before.display_name if before else shortened(name)
             device = Device(device_id or new_id(), user_id, name, self._now())
             # Least recently used first; a device that is signed in anew makes no room for itself.
             others = [self._as_seen(each) for each in there.values() if each.id != device.id]
@@ -201,7 +193,7 @@ class Devices:
         """Calls a device something else. Returns whether there is one. Raises AccountError for a long name."""
         if len(name) > MAX_NAME_LENGTH:
             raise AccountError(f"A device's name has at most {MAX_NAME_LENGTH} characters; this one has {len(name)}.")
-        key, name = (user_id, device_id), shown(name)
+        key, name = (user_id, device_id), _storable(name)
         async with self._changing:
             device = (await self._listed(user_id)).get(device_id)
             if device is None or self._is_over(device):
@@ -295,9 +287,20 @@ def new_id() -> str:
     return secrets.token_urlsafe(ID_BYTES)
 
 
-def shown(name: str) -> str:
-    """A device's name as it is kept: a browser may call itself by what no database and no document takes."""
-    return _UNSHOWN.sub("\N{REPLACEMENT CHARACTER}", name)
+def check_id(device_id: str) -> None:
+    """Raises AccountError for an id that no device may have."""
+    if len(device_id) > MAX_DEVICE_ID or not device_id.isprintable():
+        raise AccountError(f"The id of a device has at most {MAX_DEVICE_ID} characters, all of them printable.")
+
+
+def shortened(name: str) -> str:
+    """What a device is called whose name nobody has typed, such as what a browser calls itself."""
+    return _storable(name[:MAX_NAME_LENGTH])
+
+
+def _storable(name: str) -> str:
+    """The name without what no database keeps: NUL, and octets of a header that are no UTF-8."""
+    return name.replace("\0", "").encode("utf-8", "replace").decode()
 
 
 def _last_used(device: Device) -> datetime:

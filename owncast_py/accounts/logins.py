@@ -104,7 +104,7 @@ class Logins:
 
     async def find(self, name: str) -> User | None:
         """Whoever signs in with that name: their id, else their login."""
-        if len(name) > MAX_LOGIN:
+        if len(name) > MAX_LOGIN or not name.isprintable():
             return None
         # Ids come first: a login is chosen, and must not stand in the way of somebody else's id.
         return await self._accounts.user(name) or await self._accounts.with_login(name.lower())
@@ -122,26 +122,28 @@ class Logins:
 
     async def prove(self, user: User | None, password: str, address: str | None, *, name: str = "") -> None:
         """Raises LoginRefused unless that is the password of that user; nobody has one. Raises AccountsBusy."""
-        # An attempt counts from its beginning, so that many at the same time are as slow as one after another.
         attempts = [(self._by_name, user.id if user else f"?{name[:MAX_LOGIN].lower()}")]
         if address is not None:
             attempts.append((self._by_address, address))
-        for bucket, key in attempts:
-            if (wait := bucket.wait(key)) > 0:
-                raise LoginRefused(
-                    Reason.TOO_MANY, f"Too many wrong passwords were tried; try again in {wait:.0f} s.", wait
-                )
-        for bucket, key in attempts:
-            bucket.take(key)
-        if not await self._is_right(user, password[: MAX_LENGTH + 1]):
-            raise _wrong()
-        for bucket, key in attempts:
-            bucket.give_back(key)
 
-    async def _is_right(self, user: User | None, password: str) -> bool:
+        def admit() -> None:
+            for bucket, key in attempts:
+                if (wait := bucket.wait(key)) > 0:
+                    raise LoginRefused(
+                        Reason.TOO_MANY, f"Too many wrong passwords were tried; try again in {wait:.0f} s.", wait
+                    )
+
+        # Asked now, and again when its turn has come: of many that come at once the first ones decide.
+        admit()
+        if not await self._is_right(user, password[: MAX_LENGTH + 1], admit):
+            for bucket, key in attempts:
+                bucket.take(key)
+            raise _wrong()
+
+    async def _is_right(self, user: User | None, password: str, admit: Callable[[], None]) -> bool:
         if user is not None and user.id == ADMIN_ID and (admin := self.admin) is not None:
-            return await self._passwords.run(lambda: admin.verify_admin_password(password))
-        return await self._passwords.verify(await self._hash_of(user) if user is not None else None, password)
+            return await self._passwords.run(lambda: admin.verify_admin_password(password), admit)
+        return await self._passwords.verify(await self._hash_of(user) if user is not None else None, password, admit)
 
     async def has_password(self, user: User) -> bool:
         """Whether that user can prove who they are by a password."""

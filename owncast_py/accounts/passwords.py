@@ -36,6 +36,7 @@ class Passwords:
         self._max_waiting = max_waiting
         self._waiting = 0
         workers = max(1, (os.cpu_count() or 1) // 2)
+        self._turns = asyncio.Semaphore(workers)
         self._pool = ThreadPoolExecutor(workers, "passwords", initializer=_step_back)
         self._nobodys = ""
 
@@ -51,18 +52,24 @@ class Passwords:
         """Hashes one. Raises AccountsBusy when too many wait."""
         return await self.run(lambda: self._hasher.hash(_octets(password)))
 
-    async def verify(self, hashed: str | None, password: str) -> bool:
-        """Whether that is the password; without a hash it is not, after as long. Raises AccountsBusy."""
-        right = await self.run(lambda: self._verify(hashed or self._nobodys, password))
+    async def verify(self, hashed: str | None, password: str, admit: Callable[[], None]) -> bool:
+        """Whether that is the password; without a hash it is not, after as long. Raises as `run` does."""
+        right = await self.run(lambda: self._verify(hashed or self._nobodys, password), admit)
         return right and hashed is not None
 
-    async def run(self, work: Callable[[], T]) -> T:
-        """Other work with a password that takes as long, by the same threads. Raises AccountsBusy."""
+    async def run(self, work: Callable[[], T], admit: Callable[[], None] | None = None) -> T:
+        """Other work with a password that takes as long, by the same threads.
+
+        `admit` is called when its turn has come, and may still refuse it by raising. Raises AccountsBusy.
+        """
         if self._waiting >= self._max_waiting:
             raise AccountsBusy("Too many passwords wait to be checked; try again in a minute.")
         self._waiting += 1
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._pool, work)
+            async with self._turns:
+                if admit is not None:
+                    admit()
+                return await asyncio.get_running_loop().run_in_executor(self._pool, work)
         finally:
             self._waiting -= 1
 

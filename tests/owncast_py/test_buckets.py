@@ -58,12 +58,3 @@ def test_the_longest_unused_bucket_is_forgotten(clock: Clock, monkeypatch: pytes
     assert buckets.wait("a") > 0
     assert buckets.wait("c") > 0
     assert buckets.wait("b") == 0
-
-
-def test_what_is_given_back_can_be_taken_again(clock: Clock) -> None:
-    buckets = TokenBuckets(2, 0.001, clock)
-    buckets.give_back("a")
-    for _ in range(10):
-        assert buckets.take("a") == 0
-        buckets.give_back("a")
-    assert [buckets.take("a") > 0 for _ in range(3)] == [False, False, True]

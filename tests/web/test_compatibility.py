@@ -24,12 +24,14 @@ from PIL import Image
 from shown import add, live
 from test_admin_settings import CASES
 
+from owncast_py.accounts.model import ADMIN_ID
 from owncast_py.broadcast.viewers import Viewers
 from owncast_py.realtime.messages import DEFAULT_APP
 from owncast_py.realtime.push_devices import Registration
 from owncast_py.topics import TOPICS
 from transcoder.window import LiveWindow
 from web.api.ably.dialect import ROOTS
+from web.api.matrix.dialect import ROOT
 from web.api.owncast import chat_frames
 from web.authentication import CSRF_HEADER
 from web.hls import Hls
@@ -44,9 +46,10 @@ SEED_OPERATIONS = 49
 TITLES = "Public|Admin|Integrations|Moderation and identity|Federation|Only here"
 CONFIG = "/api/admin/config/"
 SESSION = "/api/admin/session"
-KEY = f"{CONFIG}key"
-"""Changes the password, so it is called last."""
+KEY, PASSWORD = f"{CONFIG}key", f"{CONFIG}adminpass"
+"""They change the password and end sessions, so they are called last."""
 SOCKETS = ("/ws", "/entry")
+OWN = ("/api/chat/account", "/api/chat/devices")
 MODERATORS = ("/api/chat/messagevisibility", "/api/chat/users/", "/api/chat/pin", "/api/moderation/")
 PATIENCE = 20.0
 
@@ -207,6 +210,12 @@ async def town(tmp_path: Path) -> AsyncIterator[Town]:
         tablet = Registration("tablet", "tablet", "android", {"transportType": "ablyChannel", "channel": "news"})
         await admin.home.services.push.register(DEFAULT_APP, tablet)
         planned = await admin.post("/api/admin/schedule/event", event)
+        zoe = await admin.post("/api/chat/register", {"displayName": "Zoe"})
+        zoes = f"?accessToken={zoe['accessToken']}"
+        account = {"login": "zoe", "newPassword": "zoes-own-secret"}
+        await admin.post(f"/api/chat/account/password{zoes}", account)
+        zoes_device = found_at(await admin.get(f"/api/chat/devices{zoes}"), "0.id")
+        session = await admin.home.foundations.accounts.devices.sign_in(ADMIN_ID, "Firefox")
         for file in ("tea.png", "old.png"):
             await admin.post("/api/admin/emoji/upload", {"name": file, "data": encoded})
         await admin.post("/api/admin/chat/users/ipbans/create", {"value": "192.0.2.9"})
@@ -245,9 +254,15 @@ async def town(tmp_path: Path) -> AsyncIterator[Town]:
             "/api/admin/backups/restore": {"name": archives[0]},
             "/api/integrations/streamtitle": {"value": "Oolong"},
             "/api/integrations/chat/user": {"user": "Tom", "body": "hello"},
+            "/api/chat/login": {"login": "zoe", "password": account["newPassword"]},
+            "/api/chat/account/password": account | {"currentPassword": account["newPassword"]},
+            "/api/chat/devices/rename": {"id": zoes_device, "displayName": "Laptop"},
+            "/api/chat/devices/signout": {"ids": ["another"], "password": account["newPassword"]},
+            "/api/admin/devices/rename": {"id": session.device.id, "displayName": "Laptop"},
+            "/api/admin/devices/signout": {"ids": [session.device.id]},
             SESSION: {"password": ADMIN_PASSWORD},
             KEY: {"value": "another-secret"},
-            f"{CONFIG}adminpass": {"value": ADMIN_PASSWORD},
+            PASSWORD: {"value": ADMIN_PASSWORD},
             f"{CONFIG}streamkeys": {"value": [{"key": "kettle", "comment": "mine"}]},
             f"{CONFIG}logo": {"value": encoded},
             f"{CONFIG}favicon": picture(),
@@ -266,7 +281,9 @@ async def town(tmp_path: Path) -> AsyncIterator[Town]:
             bodies[f"{prefix}users/setenabled"] = person | {"enabled": True}
             bodies[f"{prefix}users/timeout"] = person | {"seconds": 0}
             bodies[f"{prefix}pin"] = {"id": None}
-        targets = {path: path + moderators for path in bodies if path.startswith(MODERATORS)} | {
+        targets = {path: path + moderators for path in bodies if path.startswith(MODERATORS)}
+        targets |= {path: path + zoes for path in (row.name.split()[1] for row in ROUTES) if path.startswith(OWN)}
+        targets |= {
             "/ws": f"/ws{mine}",
             "/api/notifications/register": f"/api/notifications/register{mine}",
             "/api/moderation/chat/user/{userId}": f"/api/moderation/chat/user/{ana['id']}{moderators}",
@@ -293,7 +310,7 @@ def test_each_route_is_listed_once_and_all_of_the_first_release_are_here() -> No
     assert [row.name for row in seed if not row.here] == []
 
 
-OTHER_APIS = {"notifications", *ROOTS}
+OTHER_APIS = {"notifications", ROOT, ".well-known", *ROOTS}
 """What Owncast does not have, with documents of its own."""
 
 
@@ -312,7 +329,7 @@ async def test_what_is_ticked_is_mounted_and_what_is_mounted_is_in_the_page(town
 
 async def test_every_route_that_is_ticked_does_what_it_is_asked(town: Town) -> None:
     wrong = []
-    for row in sorted(ROUTES, key=lambda each: each.name.endswith(KEY)):
+    for row in sorted(ROUTES, key=lambda each: (each.name.endswith(KEY), each.name.endswith(PASSWORD))):
         if row.here:
             status, text = await town.answer(row)
             if status >= 400:

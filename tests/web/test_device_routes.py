@@ -290,7 +290,7 @@ async def test_a_device_of_an_odd_name_is_listed(wire: Wire) -> None:
     eve: Json = json.loads((await reader.read()).partition(b"\r\n\r\n")[2])
     writer.close()
     await writer.wait_closed()
-    assert [each["displayName"] for each in await devices(wire, eve)] == ["Br�owser"]
+    assert [each["displayName"] for each in await devices(wire, eve)] == ["Br?owser"]
 
 
 # Signing out.

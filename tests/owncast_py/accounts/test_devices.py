@@ -100,7 +100,7 @@ async def test_an_id_tells_apart_only_the_devices_of_one_user(home: House) -> No
 @pytest.mark.parametrize("device_id", ["x" * (MAX_DEVICE_ID + 1), "a\0b", "a\nb", "a\ud800"])
 async def test_an_id_that_would_not_be_kept_as_it_is_is_refused(home: House, device_id: str) -> None:
     devices, user_id = home.foundations.accounts.devices, await chatter(home)
-    with pytest.raises(AccountError, match="at most 64 characters and no control characters"):
+    with pytest.raises(AccountError, match="at most 64 characters, all of them printable"):
         await devices.sign_in(user_id, "", device_id)
     assert await devices.of(user_id) == []
 
@@ -113,7 +113,7 @@ async def test_nobody_who_is_not_there_signs_in(home: House) -> None:
 
 @pytest.mark.parametrize(
     ("given", "kept"),
-    [("x" * 500, "x" * MAX_NAME_LENGTH), ("a\0b\udcffc", "a�b�c"), ("👨‍👩‍👧 Zuhause", "👨‍👩‍👧 Zuhause")],
+    [("x" * 500, "x" * MAX_NAME_LENGTH), ("a\0b\udcffc", "ab?c"), ("👨‍👩‍👧 Zuhause", "👨‍👩‍👧 Zuhause")],
 )
 async def test_what_a_browser_calls_itself_is_kept_as_it_can_be_shown(home: House, given: str, kept: str) -> None:
     devices, user_id = home.foundations.accounts.devices, await chatter(home)

@@ -14,6 +14,11 @@ import pytest
 from owncast_py.accounts.passwords import NICENESS, Passwords
 from owncast_py.errors import AccountsBusy
 
+
+def always() -> None:
+    """Lets everybody in."""
+
+
 CHEAP = argon2.PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 
 
@@ -31,19 +36,19 @@ async def test_a_password_is_right_and_no_other_is(passwords: Passwords, passwor
     assert hashed.startswith("$argon2id$")
     assert password.strip() not in hashed
     assert await passwords.hash(password) != hashed, "each has a salt of its own"
-    assert await passwords.verify(hashed, password)
+    assert await passwords.verify(hashed, password, always)
     for other in (password + "x", password[:-1], password.upper() + " ", ""):
-        assert not await passwords.verify(hashed, other)
+        assert not await passwords.verify(hashed, other, always)
 
 
 @pytest.mark.parametrize("damaged", ["nonsense", "$argon2id$v=19$m=8,t=1,p=1$AAAA"])
 async def test_a_damaged_hash_is_of_no_password(passwords: Passwords, damaged: str) -> None:
-    assert not await passwords.verify(damaged, "correct horse")
+    assert not await passwords.verify(damaged, "correct horse", always)
 
 
 async def test_who_has_no_password_has_not_any(passwords: Passwords) -> None:
-    assert not await passwords.verify(None, "")
-    assert not await passwords.verify("", "correct horse")
+    assert not await passwords.verify(None, "", always)
+    assert not await passwords.verify("", "correct horse", always)
 
 
 async def test_the_hashing_is_as_hard_as_the_recommendation() -> None:
@@ -66,8 +71,8 @@ async def test_a_verification_without_a_hash_hashes_as_one_with_it() -> None:
     passwords = Passwords(Counting(time_cost=2, memory_cost=16, parallelism=1))
     await passwords.start()
     hashed = await passwords.hash("correct horse")
-    assert not await passwords.verify(hashed, "wrong")
-    assert not await passwords.verify(None, "wrong")
+    assert not await passwords.verify(hashed, "wrong", always)
+    assert not await passwords.verify(None, "wrong", always)
     await passwords.aclose()
     assert len(compared) == 2
     assert argon2.extract_parameters(compared[0]) == argon2.extract_parameters(compared[1])
@@ -98,7 +103,7 @@ async def test_more_than_may_wait_are_told_to_come_again(passwords: Passwords) -
     leave = threading.Event()
     tasks = [asyncio.create_task(passwords.run(lambda: leave.wait(20))) for _ in range(3)]
     await asyncio.sleep(0)
-    for refused in (passwords.hash("correct horse"), passwords.verify(None, "x")):
+    for refused in (passwords.hash("correct horse"), passwords.verify(None, "x", always)):
         with pytest.raises(AccountsBusy, match="try again in a minute"):
             await refused
     leave.set()
@@ -113,7 +118,33 @@ async def test_work_that_fails_leaves_its_place_to_others(passwords: Passwords) 
     for _ in range(5):
         with pytest.raises(OSError, match="no"):
             await passwords.run(work)
-    assert await passwords.verify(await passwords.hash("correct horse"), "correct horse")
+    assert await passwords.verify(await passwords.hash("correct horse"), "correct horse", always)
+
+
+async def test_whoever_is_not_admitted_when_their_turn_comes_costs_no_work() -> None:
+    passwords, leave, open_to_all = Passwords(CHEAP), threading.Event(), [True]
+    done: list[str] = []
+
+    def admit() -> None:
+        if not open_to_all[0]:
+            raise LookupError("closed")
+
+    def work() -> None:
+        done.append("worked")
+
+    held = [asyncio.create_task(passwords.run(lambda: leave.wait(20))) for _ in range(os.cpu_count() or 1)]
+    waiting = [asyncio.create_task(passwords.run(work, admit)) for _ in range(3)]
+    await asyncio.sleep(0)
+    open_to_all[0] = False
+    leave.set()
+    results = await asyncio.gather(*waiting, return_exceptions=True)
+    assert [type(result) for result in results] == [LookupError] * 3
+    assert done == []
+    await asyncio.gather(*held)
+    open_to_all[0] = True
+    await passwords.run(work, admit)
+    assert done == ["worked"], "and they have left their places"
+    await passwords.aclose()
 
 
 async def test_few_are_hashed_at_the_same_time() -> None:
