@@ -11,6 +11,7 @@ import html
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from http import HTTPStatus
 
 import orjson
 from aiohttp import web
@@ -109,6 +110,9 @@ class _Shapes:
             if operation.envelope is not None:
                 # Another number than any operation's, for its failures.
                 inputs.append((-1 - number, "serialization", TypeAdapter(operation.envelope.failure)))  # type: ignore[arg-type]  # as above
+            if operation.contract is not None and operation.contract.asks is not None:
+                # In the mode that no failure has.
+                inputs.append((-1 - number, "validation", TypeAdapter(operation.contract.asks)))  # type: ignore[arg-type]  # as above
         found, definitions = TypeAdapter.json_schemas(inputs, ref_template=REFERENCE)
         self._found = {(number, mode): schema for (number, mode), schema in found.items()}
         self._numbers = {id(operation): number for number, operation in enumerate(operations)}
@@ -125,6 +129,10 @@ class _Shapes:
     def failure(self, operation: Operation) -> Schema:
         """What it refuses with."""
         return self._found[(-1 - self._numbers[id(operation)], "serialization")]
+
+    def question(self, operation: Operation) -> Schema | None:
+        """What it asks for more proof with."""
+        return self._found.get((-1 - self._numbers[id(operation)], "validation"))
 
     def resolved(self, schema: Schema) -> Schema:
         """The schema itself where it is a reference."""
@@ -225,10 +233,13 @@ def _promised(operation: Operation, contract: Contract, envelope: Envelope, shap
     responses: Schema = {str(contract.status): good}
     if contract.unchanged:
         responses["304"] = {"description": "It has not changed."}
-    failure = {media_type: {"schema": shapes.failure(operation)} for media_type in envelope.media_types}
+    failure, question = shapes.failure(operation), shapes.question(operation)
     always = envelope.always if operation.guard is not None else ()
     for status in sorted({*contract.refusals, *always}):
-        responses[str(status)] = {"description": envelope.refusals[status], "content": failure}
+        asks = status == HTTPStatus.UNAUTHORIZED and question is not None
+        schema: Schema = {"anyOf": [question, failure]} if asks else failure
+        content = {media_type: {"schema": schema} for media_type in envelope.media_types}
+        responses[str(status)] = {"description": envelope.refusals[status], "content": content}
     return responses
 
 

@@ -108,6 +108,8 @@ class Contract:
     takes: Mapping[str, str] = field(default_factory=dict)
     """Headers of the request that it understands."""
     refusals: tuple[int, ...] = ()
+    asks: object = None
+    """The type of the JSON document with which it may ask for more proof (401), beside that of a refusal."""
     unchanged: bool = False
     """Whether it may answer that nothing has changed (304)."""
 

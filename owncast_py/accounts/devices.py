@@ -13,7 +13,7 @@ import asyncio
 import hashlib
 import secrets
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import NamedTuple
@@ -61,6 +61,7 @@ class Devices:
         now: Callable[[], datetime],
         *,
         remembered: int = MAX_REMEMBERED,
+        listed_users: int = MAX_LISTS,
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
     ) -> None:
         """`now` is aware UTC."""
@@ -68,6 +69,7 @@ class Devices:
         self._events = events
         self._now = now
         self._remembered = remembered
+        self._listed_users = listed_users
         self._sleep = sleep
         self._by_token: OrderedDict[bytes, Device] = OrderedDict()
         self._hashes: dict[Key, bytes] = {}
@@ -113,17 +115,10 @@ class Devices:
 
     async def of(self, user_id: str) -> list[Device]:
         """The devices of a user, oldest first, as they were last seen."""
-        found = self._lists.get(user_id)
-        if found is None:
-            async with self._changing:
-                async with self._database.reading() as connection:
-                    rows = await repository.of(connection, [user_id])
-                found = self._lists[user_id] = {device.id: device for device in rows}
-                if len(self._lists) > MAX_LISTS:
-                    self._lists.popitem(last=False)
-        else:
-            self._lists.move_to_end(user_id)
-        return [self._as_seen(device) for device in found.values() if not self._is_over(device)]
+        if user_id in self._lists:
+            return self._current(await self._listed(user_id))
+        async with self._changing:
+            return self._current(await self._listed(user_id))
 
     async def of_all(self, user_ids: Sequence[str]) -> list[Device]:
         """The devices of several users, oldest first, as they are kept."""
@@ -138,6 +133,21 @@ class Devices:
     async def get(self, user_id: str, device_id: str) -> Device | None:
         """One device of a user."""
         return next((device for device in await self.of(user_id) if device.id == device_id), None)
+
+    async def _listed(self, user_id: str) -> dict[str, Device]:
+        """The devices of a user, in memory from now on. Read under the lock, if they are not there yet."""
+        if (found := self._lists.get(user_id)) is not None:
+            self._lists.move_to_end(user_id)
+            return found
+        async with self._database.reading() as connection:
+            found = {device.id: device for device in await repository.of(connection, [user_id])}
+        self._lists[user_id] = found
+        if len(self._lists) > self._listed_users:
+            self._lists.popitem(last=False)
+        return found
+
+    def _current(self, found: Mapping[str, Device]) -> list[Device]:
+        return [self._as_seen(device) for device in found.values() if not self._is_over(device)]
 
     def _is_over(self, device: Device) -> bool:
         return device.user_id == ADMIN_ID and self._now() - device.created_at >= ADMIN_LIFETIME
@@ -155,14 +165,16 @@ class Devices:
         Raises AccountError when there is no such user, or the id is too long or not printable.
         """
         check_id(device_id)
-        token, at = secrets.token_urlsafe(TOKEN_BYTES), self._now()
+        token = secrets.token_urlsafe(TOKEN_BYTES)
         hashed = hash_of(token)
-        before = await self.get(user_id, device_id) if device_id else None
-        device = Device(device_id or new_id(), user_id, before.display_name if before else shortened(name), at)
-        # Least recently used first; a device that is signed in anew makes no room for itself.
-        others = sorted((each for each in await self.of(user_id) if each.id != device.id), key=_last_used)
-        surplus = [each.id for each in others[: max(0, len(others) + 1 - MAX_DEVICES)]]
         async with self._changing:
+            there = await self._listed(user_id)
+            before = there.get(device_id)
+            name = before.display_name if before else shortened(name)
+            device = Device(device_id or new_id(), user_id, name, self._now())
+            # Least recently used first; a device that is signed in anew makes no room for itself.
+            others = [self._as_seen(each) for each in there.values() if each.id != device.id]
+            surplus = [each.id for each in sorted(others, key=_last_used)[: max(0, len(others) + 1 - MAX_DEVICES)]]
 
             async def work(connection: AsyncConnection) -> bool:
                 await repository.remove(connection, [(user_id, each) for each in surplus])
@@ -172,8 +184,7 @@ class Devices:
                 raise AccountError(f"There is no user with the id {user_id[:60]!r}.")
             self._forget(user_id, [*surplus, device.id])
             self._remember(device, hashed)
-            if user_id in self._lists:
-                self._lists[user_id][device.id] = device
+            there[device.id] = device
         for gone in [*surplus, *([before.id] if before else [])]:
             self._events.publish(TokenRevoked(user_id, gone))
         return SignedIn(device, token)
@@ -182,10 +193,11 @@ class Devices:
         """Calls a device something else. Returns whether there is one. Raises AccountError for a long name."""
         if len(name) > MAX_NAME_LENGTH:
             raise AccountError(f"A device's name has at most {MAX_NAME_LENGTH} characters; this one has {len(name)}.")
-        if await self.get(user_id, device_id) is None:
-            return False
         key, name = (user_id, device_id), _storable(name)
         async with self._changing:
+            device = (await self._listed(user_id)).get(device_id)
+            if device is None or self._is_over(device):
+                return False
             await self._database.write(lambda connection: repository.rename(connection, key, name))
             self._replace([key], lambda device: replace(device, display_name=name))
         return True
@@ -219,10 +231,11 @@ class Devices:
 
     async def flush_seen(self) -> None:
         """Keeps when devices were last seen. Raises StorageError; then it is tried again the next time."""
-        if not self._seen:
-            return
-        rows = [(key, at, address) for key, (at, address) in self._seen.items()]
         async with self._changing:
+            # Under the lock, as a device that is signed in anew meanwhile is another one.
+            rows = [(key, at, address) for key, (at, address) in self._seen.items()]
+            if not rows:
+                return
             await self._database.write(lambda connection: repository.touch(connection, rows))
             self._replace((key for key, _, _ in rows), self._as_seen)
             for key, at, address in rows:

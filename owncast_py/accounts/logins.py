@@ -78,13 +78,14 @@ class Logins:
         events: Events,
         now: Callable[[], datetime],
         monotonic: Callable[[], float],
+        passwords: Passwords | None = None,
     ) -> None:
         """`now` is aware UTC, `monotonic` counts seconds."""
         self._database = database
         self._accounts = accounts
         self._events = events
         self._now = now
-        self._passwords = Passwords()
+        self._passwords = passwords or Passwords()
         self._by_address = TokenBuckets(ADDRESS_AT_ONCE, ADDRESS_PER_MINUTE / 60, monotonic)
         self._by_name = TokenBuckets(NAME_AT_ONCE, NAME_PER_MINUTE / 60, monotonic)
         self._registrations = TokenBuckets(REGISTRATIONS_AT_ONCE, REGISTRATIONS_PER_MINUTE / 60, monotonic)
@@ -102,10 +103,11 @@ class Logins:
     # Who signs in.
 
     async def find(self, name: str) -> User | None:
-        """Whoever signs in with that name: their login, else their id."""
+        """Whoever signs in with that name: their id, else their login."""
         if len(name) > MAX_LOGIN or not name.isprintable():
             return None
-        return await self._accounts.with_login(name.lower()) or await self._accounts.user(name)
+        # Ids come first: a login is chosen, and must not stand in the way of somebody else's id.
+        return await self._accounts.user(name) or await self._accounts.with_login(name.lower())
 
     async def check(self, name: str, password: str, address: str | None) -> User:
         """Whoever that name and that password belong to. `address` is None where it tells nobody apart.
@@ -120,7 +122,7 @@ class Logins:
 
     async def prove(self, user: User | None, password: str, address: str | None, *, name: str = "") -> None:
         """Raises LoginRefused unless that is the password of that user; nobody has one. Raises AccountsBusy."""
-        attempts = [(self._by_name, user.id if user else f"?{name[:MAX_LOGIN]}")]
+        attempts = [(self._by_name, user.id if user else f"?{name[:MAX_LOGIN].lower()}")]
         if address is not None:
             attempts.append((self._by_address, address))
 

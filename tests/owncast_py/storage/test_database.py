@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -13,9 +14,12 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, insert, inspect, select, text
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
+from owncast_py.accounts.devices import hash_of
+from owncast_py.accounts.service import Accounts
 from owncast_py.errors import StorageError
+from owncast_py.events import Events
 from owncast_py.storage import database as module
 from owncast_py.storage import migrations, sqlite, tables
 from owncast_py.storage.database import Database
@@ -192,6 +196,66 @@ async def test_an_older_database_is_brought_up_to_date_with_what_is_in_it(
     assert await networks(newer) == ["kept"]
     async with newer.reading() as connection:
         assert (await connection.execute(text("SELECT why FROM ip_bans"))).scalars().all() == [None]
+    await newer.aclose()
+
+
+async def test_devices_of_the_revision_before_are_kept_with_their_tokens(
+    address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def older(connection: Connection) -> None:
+        """A database as revision 0004 left it, with two who are signed in."""
+        connection.execute(text("DROP TABLE IF EXISTS alembic_version"))
+        with monkeypatch.context() as patch:
+            patch.setattr(migrations, "HEAD", "0004")
+            migrations.upgrade(connection)
+        for user_id, kind in (("ana", "chatter"), ("beep", "bot")):
+            row = {"id": user_id, "kind": kind, "name": user_id.title(), "at": 1_700_000_000_000}
+            connection.execute(
+                text(
+                    "INSERT INTO users (id, kind, display_name, name_key, color, created_at, previous_names, scopes, "
+                    "moderator, authenticated) VALUES (:id, :kind, :name, :id, 3, :at, '[]', '[]', :no, :no)"
+                ),
+                row | {"no": False},
+            )
+        for number, (device_id, user_id) in enumerate((("d1", "ana"), ("d2", "ana"), ("d3", "beep"))):
+            connection.execute(
+                text(
+                    "INSERT INTO devices (id, user_id, display_name, token_hash, created_at, last_seen_at, "
+                    "last_seen_ip) VALUES (:id, :user, :id, :hash, :at, :seen, :ip)"
+                ),
+                {
+                    "id": device_id,
+                    "user": user_id,
+                    "hash": hash_of(f"token of {device_id}"),
+                    "at": 1_700_000_000_000 + number,
+                    "seen": 1_700_000_500_000 if number else None,
+                    "ip": "192.0.2.1" if number else None,
+                },
+            )
+
+    engine = create_async_engine(address)
+    async with engine.begin() as connection:
+        await connection.run_sync(older)
+    await engine.dispose()
+    newer = Database(address)
+    await newer.start()
+    accounts = Accounts(newer, Events(), lambda: tables.EPOCH, str)
+    for device_id, user_id in (("d1", "ana"), ("d2", "ana"), ("d3", "beep")):
+        found = await accounts.identify(f"token of {device_id}")
+        assert found is not None
+        assert (found.user.id, found.user.login, found.device.id) == (user_id, "", device_id)
+    first, second = await accounts.devices.of("ana")
+    assert (first.id, first.last_seen_at, first.last_seen_ip) == ("d1", None, None)
+    assert second.last_seen_at == tables.EPOCH + timedelta(milliseconds=1_700_000_500_000)
+    assert (second.display_name, second.last_seen_ip) == ("d2", "192.0.2.1")
+    # What is new works on what is old: ids are each user's own, and who is deleted takes their devices along.
+    await accounts.devices.sign_in("beep", "", "d1")
+    assert (await accounts.take_login("ana", "ana")).login == "ana"
+    await accounts.delete("ana")
+    assert [each.user_id for each in await accounts.devices.with_id("d1")] == ["beep"]
+    async with newer.reading() as connection:
+        names = await connection.run_sync(lambda sync: inspect(sync).get_table_names())
+    assert "devices_before" not in names
     await newer.aclose()
 
 

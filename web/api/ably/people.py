@@ -77,6 +77,9 @@ class People:
         if self._ended.get(grant.device, 0) > grant.number:
             told(_signed_out())
             return lambda: None
+        if self._ended.get(_all_of(grant.device[0]), 0) > grant.number:
+            told(_removed())
+            return lambda: None
         watcher = object()
         self._told[grant.device][watcher] = told
 
@@ -90,20 +93,29 @@ class People:
 
     def _on_revoked(self, event: TokenRevoked) -> None:
         device = (event.user_id, event.device_id)
-        self._ended[device] = next(self._numbers)
-        self._ended.move_to_end(device)
-        if len(self._ended) > MAX_ENDED:
-            self._ended.popitem(last=False)
+        self._note(device)
         self._end(device, _signed_out())
 
     def _on_changed(self, event: UserChanged) -> None:
         if event.disabled:
+            self._note(_all_of(event.user_id))
             for device in [device for device in self._told if device[0] == event.user_id]:
                 self._end(device, _removed())
+
+    def _note(self, ended: Key) -> None:
+        self._ended[ended] = next(self._numbers)
+        self._ended.move_to_end(ended)
+        if len(self._ended) > MAX_ENDED:
+            self._ended.popitem(last=False)
 
     def _end(self, device: Key, reason: AblyError) -> None:
         for told in list(self._told.pop(device, {}).values()):
             told(reason)
+
+
+def _all_of(user_id: str) -> Key:
+    """In place of one device's key; no device's id is empty."""
+    return user_id, ""
 
 
 def _signed_out() -> AblyError:

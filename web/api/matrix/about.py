@@ -23,11 +23,15 @@ WELL_KNOWN = "/.well-known/matrix/client"
 
 
 class Versions(TypedDict):
+    """Those of the specification, and abilities that are not in it yet."""
+
     versions: list[str]
     unstable_features: dict[str, bool]
 
 
 class HomeServer(TypedDict):
+    """A server's address."""
+
     base_url: str
 
 
@@ -35,10 +39,14 @@ Discovery = TypedDict("Discovery", {"m.homeserver": HomeServer})
 
 
 class Ability(TypedDict):
+    """Whether that can be changed here."""
+
     enabled: bool
 
 
 class Abilities(TypedDict):
+    """All of them, by the specification's names."""
+
     capabilities: Mapping[str, Ability]
 
 

@@ -19,7 +19,7 @@ from owncast_py.accounts.devices import Devices as DeviceService
 from owncast_py.accounts.interactive import Stage
 from owncast_py.accounts.model import Device
 from web.api.matrix.callers import Callers, caller
-from web.api.matrix.errors import ENVELOPE, MatrixError, refusing
+from web.api.matrix.errors import ENVELOPE, Challenge, MatrixError, refusing
 from web.api.matrix.interactive import AuthData, Interactive
 from web.api.matrix.paths import CLIENT
 from web.body import Input
@@ -83,9 +83,10 @@ class DevicesApi:
         path = f"{CLIENT}/devices/{{deviceId:[^/]+}}"
         api.add("GET", path, self._get, guard, contract=Contract("getDevice", refusals=(404,)))
         api.add("PUT", path, self._update, guard, contract=Contract("updateDevice", refusals=(404, 413)))
-        api.add("DELETE", path, self._delete, guard, contract=Contract("deleteDevice", refusals=(413,)))
+        api.add("DELETE", path, self._delete, guard, contract=Contract("deleteDevice", refusals=(413,), asks=Challenge))
         path = f"{CLIENT}/delete_devices"
-        api.add("POST", path, self._delete_many, guard, contract=Contract("deleteDevices", refusals=(413,)))
+        contract = Contract("deleteDevices", refusals=(413,), asks=Challenge)
+        api.add("POST", path, self._delete_many, guard, contract=contract)
         return api.operations
 
     async def _list(self, call: Call[None]) -> ClientDevices:

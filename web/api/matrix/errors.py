@@ -92,6 +92,8 @@ ENVELOPE = Envelope(
     },
     (400, 401, 403, 429, 500, 503),
 )
+MAY_FAIL = (400, 500, 503)
+"""What an operation without a guard refuses with that takes anything."""
 
 
 class MatrixError(Exception):

@@ -15,7 +15,7 @@ from owncast_py.accounts.logins import Logins
 from web.addresses import client_address, tells_apart
 from web.api.matrix.callers import Callers, caller
 from web.api.matrix.devices import Nothing
-from web.api.matrix.errors import ENVELOPE, MatrixError, refusing
+from web.api.matrix.errors import ENVELOPE, MAY_FAIL, Challenge, MatrixError, refusing
 from web.api.matrix.interactive import AuthData, Interactive, Text
 from web.api.matrix.paths import CLIENT
 from web.api.matrix.signing_in import DeviceWish, LoggedIn
@@ -85,12 +85,14 @@ class RegistrationApi:
         """All of them."""
         guard = self._callers.guard
         api = Api("Accounts", refusing, ENVELOPE)
-        api.add("POST", f"{CLIENT}/register", self._register, contract=Contract("register", refusals=(413,)))
+        contract = Contract("register", refusals=(*MAY_FAIL, 401, 403, 413, 429), asks=Challenge)
+        api.add("POST", f"{CLIENT}/register", self._register, contract=contract)
         path = f"{CLIENT}/register/available"
-        api.add("GET", path, self._available, contract=Contract("checkUsernameAvailability"))
+        api.add("GET", path, self._available, contract=Contract("checkUsernameAvailability", refusals=(*MAY_FAIL, 403)))
         api.add("GET", f"{CLIENT}/account/whoami", self._who, guard, contract=Contract("getTokenOwner"))
         path = f"{CLIENT}/account/password"
-        api.add("POST", path, self._set_password, guard, contract=Contract("changePassword", refusals=(413,)))
+        contract = Contract("changePassword", refusals=(413,), asks=Challenge)
+        api.add("POST", path, self._set_password, guard, contract=contract)
         return api.operations
 
     async def _register(self, call: Call[NewAccount]) -> LoggedIn:

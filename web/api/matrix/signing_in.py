@@ -16,7 +16,7 @@ from owncast_py.accounts.logins import Logins
 from web.addresses import client_address, tells_apart
 from web.api.matrix.callers import Callers, caller
 from web.api.matrix.devices import Nothing
-from web.api.matrix.errors import ENVELOPE, MatrixError, refusing
+from web.api.matrix.errors import ENVELOPE, MAY_FAIL, MatrixError, refusing
 from web.api.matrix.interactive import TYPES, Text, UserIdentifier, name_of
 from web.api.matrix.paths import CLIENT
 from web.body import Input
@@ -79,7 +79,8 @@ class SigningInApi:
         guard = self._callers.guard
         api = Api("Signing in", refusing, ENVELOPE)
         api.add("GET", f"{CLIENT}/login", self._flows, contract=Contract("getLoginFlows"))
-        api.add("POST", f"{CLIENT}/login", self._sign_in, contract=Contract("login", refusals=(413,)))
+        contract = Contract("login", refusals=(*MAY_FAIL, 403, 413, 429))
+        api.add("POST", f"{CLIENT}/login", self._sign_in, contract=contract)
         api.add("POST", f"{CLIENT}/logout", self._sign_out, guard, contract=Contract("logout"))
         api.add("POST", f"{CLIENT}/logout/all", self._sign_out_all, guard, contract=Contract("logout_all"))
         return api.operations

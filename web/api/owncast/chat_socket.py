@@ -82,7 +82,7 @@ class ChatSockets:
         if not socket.can_prepare(request).ok:
             raise web.HTTPUpgradeRequired(text="This address speaks WebSocket only.", headers={"Upgrade": "websocket"})
         try:
-            identity = await self._admit(request, address)
+            identity, token = await self._admit(request, address)
         except ConnectionRefused as refused:
             return await self._refuse(request, socket, refused)
         await socket.prepare(request)
@@ -104,14 +104,17 @@ class ChatSockets:
         self._fanout.add(outlet)
         try:
             await self._greet(connection, identity)
+            if await self._chat.accounts.identify(token) is None:
+                # Signed out while the socket opened, when nobody knew that it would be there.
+                line.hang_up(ConnectionRefused.NEEDS_REGISTRATION)
             await self._listen(socket, outlet, connection)
         finally:
             self._fanout.remove(outlet)
             await asyncio.shield(self._chat.connections.part(connection))
         return socket
 
-    async def _admit(self, request: web.Request, address: str) -> Identity:
-        """Who connects. Raises ConnectionRefused."""
+    async def _admit(self, request: web.Request, address: str) -> tuple[Identity, str]:
+        """Who connects, by which token. Raises ConnectionRefused."""
         if self._chat.settings.get(ChatSettings).disabled:
             raise ConnectionRefused(ConnectionRefused.DISABLED, "Chat is switched off on this server.")
         if len(self._fanout) >= MAX_CONNECTIONS:
@@ -138,7 +141,7 @@ class ChatSockets:
             raise ConnectionRefused(
                 ConnectionRefused.TOO_MANY, f"You are connected {MAX_CONNECTIONS_PER_USER} times already; close some."
             )
-        return identity
+        return identity, token
 
     async def _refuse(
         self, request: web.Request, socket: web.WebSocketResponse, refused: ConnectionRefused
