@@ -1,7 +1,7 @@
 // What the dashboard says of a server, and what it calls players.
 import { expect, test } from "vitest";
 import { type Known, needsOf, troublesOf } from "../src/admin/now/needs";
-import { playerName } from "../src/admin/now/player-name";
+import { playerName } from "../src/agent";
 
 const NOW = Date.parse("2026-03-04T12:00:00Z");
 const HEALTH = { healthy: true, healthPercentage: 100, message: "", representation: 100, players: 14, slow: 0, failing: 0, late: 0, lowestBitrate: 700, latency: 2 };
