@@ -152,12 +152,14 @@ function Row({ device, onRename, onSignOut }: { device: Device; onRename: () => 
           <Moment at={device.lastSeenAt ?? device.createdAt} />
         </p>
       </div>
-      <Button kind="quiet" label={t("devices.renameOne", { device: title })} onClick={onRename}>
-        {t("rename")}
-      </Button>
-      <Button kind="quiet" label={t("devices.signOutOne", { device: title })} onClick={onSignOut}>
-        {t("devices.signOut")}
-      </Button>
+      <span>
+        <Button kind="quiet" label={t("devices.renameOne", { device: title })} onClick={onRename}>
+          {t("rename")}
+        </Button>
+        <Button kind="quiet" label={t("devices.signOutOne", { device: title })} onClick={onSignOut}>
+          {t("devices.signOut")}
+        </Button>
+      </span>
     </li>
   );
 }
