@@ -54,6 +54,10 @@ notifications:
 """
 COLORS = "nb_colors=4:c0=0x1f4d3d:c1=0xd9a25f:c2=0x7a9e5a:c3=0x2b2f4a:x0=0:y0=0:x1=960:y1=540"
 """Of the film: tea and dusk."""
+IPHONE = {
+    "User-Agent": "Mozilla/5.0 (iPhone; CPU iPhone OS 17_0 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) "
+    "Version/17.0 Mobile/15E148 Safari/604.1"
+}
 TALK = (
     ("Ana", "Good evening from Lisbon!"),
     ("Ben", "Hi Ana, you are just in time, the water is on"),
@@ -100,8 +104,29 @@ async def viewer_pages(browser: Browser, server: Server) -> None:
     """The page to watch, and its parts in frames of other sites."""
     for name, size in {"": DESK, "-phone": PHONE, "-phone-flat": FLAT, "-narrow": NARROW}.items():
         await shoot(browser, server, f"viewer{name}", "/", size, ready=PLAYING)
+    await account_page(browser, server)
     await shoot(browser, server, "viewer-embedded", "/embed/video", (640, 360), ready=PLAYING)
     await shoot(browser, server, "chat-embedded", "/embed/chat/readwrite", (400, 600), ready=CHATTING)
+
+
+async def account_page(browser: Browser, server: Server) -> None:
+    """Where somebody is signed in, who chats at a phone as well."""
+    for theme in THEMES:
+        async with opened(browser, server, "/", DESK, theme) as page:
+            await page.click(".chat-me")
+            token = await page.evaluate("localStorage.getItem('chat.token')")
+            known = {"login": f"tea-{theme}", "password": PASSWORD}
+            wish = {"newPassword": known["password"], "login": known["login"]}
+            for path, body in (
+                (f"/api/chat/account/password?accessToken={token}", wish),
+                ("/api/chat/login", known),
+            ):
+                async with server.session.post(server.http + path, json=body, headers=IPHONE) as answer:
+                    answer.raise_for_status()
+            await page.click(".dialog-body p .button")
+            await page.wait_for_selector(".account-devices li")
+            await settled(page)
+            await keep(page, "viewer-account", theme)
 
 
 PLAYING = "document.querySelector('video')?.currentTime > 1 && document.querySelector('.player[data-state=playing]')"
@@ -122,6 +147,12 @@ async def admin_pages(browser: Browser, server: Server) -> None:
                 await settled(page)
                 name = path.removeprefix("/admin").strip("/").replace("/", "-") or "dashboard"
                 await keep(page, f"admin-{name}", theme)
+            await page.goto(server.http + "/admin/chat/people")
+            await page.locator(".table-actions button").first.click()
+            await page.locator("[role=menuitem]").nth(1).click()
+            await page.wait_for_selector(".signed-in li")
+            await settled(page)
+            await keep(page, "admin-person-devices", theme)
             await page.goto(server.http + "/admin/webhooks")
             await page.locator(".link-address").first.click()
             await page.click(".delivery summary")
@@ -218,6 +249,8 @@ async def furnish(owner: Owner) -> None:
     await owner.post("/api/admin/schedule/event", event)
     await owner.set("notifications/browser", {"enabled": True, "goLiveMessage": "The kettle is on."})
     await owner.post("/api/admin/accesstokens/create", {"name": "Kettle bot", "scopes": ["CAN_SEND_MESSAGES"]})
+    # Signed in at a phone as well.
+    await owner.ask("POST", "/api/admin/session", {"password": PASSWORD}, IPHONE)
 
 
 @asynccontextmanager

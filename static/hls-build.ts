@@ -72,16 +72,29 @@ const REPLACED: Readonly<Record<string, string>> = {
   decrypter: "export default class { destroy() {} reset() {} }",
   mp3demuxer: NOTHING,
   tsdemuxer: NOTHING,
+  vttcue: NOTHING,
 };
 
 /**
  * Left out of modules that stay: the bodies of these functions, each replaced by the least that its callers need. They
- * read closed captions, events and keys out of the media, answer for a worker, or move a player from one element to
- * another.
+ * read closed captions, events, keys, indexes and byte ranges out of media and playlists, which have none of those here,
+ * look for advertisements in between, measure the bandwidth before the first picture, write for the logging that is left
+ * out below, answer for a worker, or move a player from one element to another.
  */
 const EMPTIED: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   "audio-track-controller": { setAudioOption: "return null;" },
+  "base-stream-controller": {
+    filterReplacedPrimary: "return frag;",
+    fragInfo: "return '';",
+    loadKeyFor: "return null;",
+    playlistLabel: "return '';",
+    unhandledEncryptionError: "return false;",
+  },
   "buffer-controller": { attachTransferred: "", transferMedia: "return null;" },
+  "fragment-loader": { getAESAdjustments: "return {};" },
+  "gap-controller": { withInterstitialBoundary: "" },
+  "level-helper": { mergeDateRanges: "return {};" },
+  logger: { enableLogs: "return exportedLogger;" },
   "m3u8-parser": { mapDateRanges: "", parseKey: "return { isSupported: () => false };" },
   "mp4-tools": {
     parseEmsg: "return {};",
@@ -89,9 +102,11 @@ const EMPTIED: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     parseSamplesAndTiming:
       "return { samples: [], sampleData: { includeSampleDetails, tracks: parseSampleData(track.samples, initData, logger, includeSampleDetails) } };",
     parseSEIMessageFromNALu: "",
+    parseSegmentIndex: "return null;",
     patchEncyptionData: "",
   },
   mp4demuxer: { extractID3Track: "return this.id3Track;" },
+  "stream-controller": { _loadBitrateTestFrag: "" },
   "transmuxer-interface": { onWorkerMessage: "" },
 };
 

@@ -61,7 +61,7 @@ export default defineConfig({
               test: /src\/(words|state|format|kit\/(icon|lazy|menu|taste|theme|use-now)|player\/(preferences|latency-mode|session|early-playlist|engines)|viewer\/(safe-html|tabs))\./,
             },
             // The same, of what only comes later.
-            { name: "parts", test: /src\/(api\/client|chat\/token|kit\/(button|copy|dialog|resource))\./ },
+            { name: "parts", test: /src\/(agent|api\/client|chat\/token|kit\/(button|copy|dialog|moment|resource)|player\/backoff)\./ },
             { name: "talk", test: /src\/chat\/(body|colors)\./ },
           ],
         },

@@ -19,6 +19,7 @@ import time
 from collections.abc import Callable
 
 import structlog
+from aiohttp import WSMsgType, web
 
 TEXT, BINARY, CLOSE, PING, PONG = 0x1, 0x2, 0x8, 0x9, 0xA
 GOING_AWAY, POLICY, TRY_AGAIN_LATER = 1001, 1008, 1013
@@ -39,6 +40,9 @@ PONG_SECONDS = 60.0
 SWEEP_SECONDS = 6.0
 CLOSE_SECONDS = 5.0
 """How long the other end may take to answer a close."""
+
+ENDS = (WSMsgType.CLOSE, WSMsgType.CLOSING, WSMsgType.CLOSED, WSMsgType.ERROR)
+"""What aiohttp says once nothing more is to come."""
 
 log = structlog.get_logger(__name__)
 
@@ -66,11 +70,12 @@ def rest_after(took: float, quiet: float) -> float:
 class Outlet:
     """The way out to one socket, from after its handshake to its end."""
 
-    __slots__ = ("_transport", "closing", "heard", "pinged")
+    __slots__ = ("_said_close", "_transport", "closing", "heard", "pinged")
 
     def __init__(self, transport: asyncio.Transport, now: float) -> None:
         """`now` is the loop's time. The transport is aiohttp's; every write here is whole frames, as aiohttp's are."""
         self._transport = transport
+        self._said_close = False
         self.closing = False
         self.heard = now
         """When something last came in; whoever reads the socket sets it."""
@@ -95,8 +100,19 @@ class Outlet:
         if self.closing:
             return
         self.send(close_frame(code, reason))
-        self.closing = True
+        self._said_close = self.closing = True
         asyncio.get_running_loop().call_later(CLOSE_SECONDS, self._transport.abort)
+
+    async def finish(self, socket: web.WebSocketResponse) -> None:
+        """Waits until the other end has answered a close, if there was one, and hears nothing of what else it says.
+
+        aiohttp, which knows nothing of that close, would send a second one, which no end may (RFC 6455 §5.5.1). Its
+        socket must not have `autoclose`, for the same reason.
+        """
+        if self._said_close:
+            while (await socket.receive()).type not in ENDS:
+                pass
+            self._transport.close()
 
     def abort(self) -> None:
         """Cuts the socket."""

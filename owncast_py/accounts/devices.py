@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import re
 import secrets
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
@@ -40,6 +41,8 @@ MAX_REMEMBERED = 50_000
 MAX_LISTS = 100
 """Users whose devices are all in memory."""
 FLUSH_SECONDS = 30.0
+
+_ALIKE = re.compile(r" AppleWebKit/[\d.]+ \(KHTML, like Gecko\)")
 
 log = structlog.get_logger(__name__)
 
@@ -294,8 +297,11 @@ def check_id(device_id: str) -> None:
 
 
 def shortened(name: str) -> str:
-    """What a device is called whose name nobody has typed, such as what a browser calls itself."""
-    return _storable(name[:MAX_NAME_LENGTH])
+    """What a device is called whose name nobody has typed, such as what a browser calls itself.
+
+    What nearly all browsers say alike is left out first, so that what tells them apart fits.
+    """
+    return _storable(_ALIKE.sub("", name)[:MAX_NAME_LENGTH])
 
 
 def _storable(name: str) -> str:

@@ -1,7 +1,6 @@
-// What the dashboard says of a server, and what it calls players.
+// What the dashboard says of a server.
 import { expect, test } from "vitest";
 import { type Known, needsOf, troublesOf } from "../src/admin/now/needs";
-import { playerName } from "../src/admin/now/player-name";
 
 const NOW = Date.parse("2026-03-04T12:00:00Z");
 const HEALTH = { healthy: true, healthPercentage: 100, message: "", representation: 100, players: 14, slow: 0, failing: 0, late: 0, lowestBitrate: 700, latency: 2 };
@@ -50,19 +49,4 @@ test("troubles of players are told apart", () => {
     ["slow", "bad", "/video"],
     ["late", "bad", "/video"],
   ]);
-});
-
-test("players have names that people know", () => {
-  const windows = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/130.0.0.0 Safari/537.36";
-  expect(playerName(`${windows} Edg/130.0`)).toEqual({ program: "Edge", system: "Windows" });
-  expect(playerName(windows)).toEqual({ program: "Chrome", system: "Windows" });
-  expect(playerName("Mozilla/5.0 (iPhone; CPU iPhone OS 17_0 like Mac OS X) AppleWebKit/605.1.15 Version/17.0 Mobile/15E148 Safari/604.1")).toEqual({
-    program: "Safari",
-    system: "iOS",
-  });
-  expect(playerName("VLC/3.0.20 LibVLC/3.0.20")).toEqual({ program: "VLC", system: "" });
-  expect(playerName("Lavf/60.3.100")).toEqual({ program: "ffmpeg", system: "" });
-  expect(playerName("my radio")).toEqual({ program: "my radio", system: "" });
-  expect(playerName("x".repeat(100)).program).toHaveLength(61);
-  expect(playerName("")).toEqual({ program: "", system: "" });
 });

@@ -81,6 +81,7 @@ export const GROUPS: readonly Group[] = [
     pages: [
       { path: "/connections", title: "nav.connections", load: () => import("./server/connections") },
       { path: "/password", title: "nav.password", load: () => import("./server/password") },
+      { path: "/devices", title: "nav.devices", load: () => import("./server/devices") },
       { path: "/backups", title: "nav.backups", load: () => import("./server/backups") },
     ],
   },

@@ -1,27 +1,36 @@
 // Who is signed in: the session's token, and the form that makes one.
 import type { ComponentChildren } from "preact";
 import { useState } from "preact/hooks";
-import { ask, post, useCsrfToken } from "../api/client";
+import { ask, post, useCsrfToken, whenSignedOut } from "../api/client";
 import { Button } from "../kit/button";
 import { TextField } from "../kit/field";
 import { initial } from "../state";
 import { t } from "../words";
 
-/** Shows `children` to the owner, and a form to everybody else. */
+/** Shows `children` to the owner, and a form to everybody else, also to an owner whose session ended elsewhere. */
 export function WithSession({ children }: { children: ComponentChildren }) {
   const [token, setToken] = useState(initial.csrfToken ?? "");
-  if (!token) return <SignIn onDone={setToken} />;
+  const [ended, setEnded] = useState(false);
   useCsrfToken(token);
-  return <>{children}</>;
+  whenSignedOut(() => {
+    setEnded(true);
+    setToken("");
+  });
+  return token ? <>{children}</> : <SignIn note={ended ? t("admin.signedOut") : ""} onDone={setToken} />;
 }
 
 /** Ends the session and shows the form again. */
 export async function signOut(): Promise<void> {
   await ask("DELETE", "/api/admin/session");
+  leave();
+}
+
+/** Shows the form after the session has ended. */
+export function leave(): void {
   location.reload();
 }
 
-function SignIn({ onDone }: { onDone: (token: string) => void }) {
+function SignIn({ note, onDone }: { note: string; onDone: (token: string) => void }) {
   const [password, setPassword] = useState("");
   const [problem, setProblem] = useState("");
   const [busy, setBusy] = useState(false);
@@ -48,6 +57,11 @@ function SignIn({ onDone }: { onDone: (token: string) => void }) {
       >
         <img class="sign-in-logo" src="/logo" alt="" />
         <h1>{t("admin.signInTo", { name })}</h1>
+        {note && (
+          <p class="notice" role="status">
+            {note}
+          </p>
+        )}
         {/* For password managers, which look for a name. */}
         <input class="visually-hidden" type="text" name="username" autocomplete="username" value="admin" readOnly tabIndex={-1} aria-hidden="true" />
         <TextField

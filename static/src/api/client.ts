@@ -35,6 +35,13 @@ export function useCsrfToken(token: string): void {
   csrfToken = token;
 }
 
+let signedOut = (): void => undefined;
+
+/** `then` is called when the session is over by which something was asked, for whatever reason. */
+export function whenSignedOut(then: () => void): void {
+  signedOut = then;
+}
+
 /** Asks for a document; `query` is what follows the question mark. Throws ApiError. */
 export async function get<Path extends GetPath>(path: Path, query: Readonly<Record<string, string | number>> = {}): Promise<Got<Path>> {
   const search = new URLSearchParams(Object.entries(query).map(([name, value]) => [name, String(value)])).toString();
@@ -50,6 +57,7 @@ export async function post<Path extends PostPath>(path: Path, body: Given<Path>)
 export async function ask(method: string, path: string, body?: unknown): Promise<unknown> {
   const plain = body instanceof Blob || body instanceof FormData;
   const headers = { ...(csrfToken && method !== "GET" && { [CSRF_HEADER]: csrfToken }), ...(body !== undefined && !plain && { "Content-Type": "application/json" }) };
+  const session = csrfToken;
   let answer: Response;
   try {
     answer = await fetch(path, {
@@ -64,6 +72,8 @@ export async function ask(method: string, path: string, body?: unknown): Promise
   }
   const document: unknown = answer.headers.get("Content-Type")?.startsWith("application/json") ? await answer.json().catch(() => null) : null;
   if (answer.ok) return document;
+  // What was asked before somebody signed in again says nothing of the new session.
+  if (answer.status === 401 && session && session === csrfToken) signedOut();
   throw new ApiError(sentenceOf(document) ?? t("noAnswer"), answer.status);
 }
 

@@ -3,7 +3,9 @@ import type { ComponentType } from "preact";
 import { useEffect, useReducer, useRef, useState } from "preact/hooks";
 import "../styles/kit.css";
 import "../styles/chat.css";
+import { Button } from "../kit/button";
 import { Icon } from "../kit/icon";
+import { lazy } from "../kit/lazy";
 import { t } from "../words";
 import { Announcer } from "./announcer";
 import { Body } from "./body";
@@ -17,6 +19,8 @@ import { denialOf } from "./refusals";
 import type { Room } from "./row";
 import { initialState, reduce } from "./state";
 import type { ChatMessage } from "./wire";
+
+const Account = lazy(async () => (await import("./account")).Account);
 
 const NOTICE_MS = 10_000;
 const POP_OUT = "popup,width=400,height=680";
@@ -48,6 +52,7 @@ export function Chat({ host, online, closed, readOnly = false, slowModeSeconds, 
   const [replyTo, setReplyTo] = useState<ChatMessage | null>(null);
   const [question, setQuestion] = useState<Question | null>(null);
   const [naming, setNaming] = useState(false);
+  const [account, setAccount] = useState(false);
   const [notice, setNotice] = useState<Notice | null>(null);
   const [folded, setFolded] = useState<string | null>(null);
   const [Asking, setAsking] = useState<ComponentType<Parameters<typeof Moderation>[0]> | null>(null);
@@ -62,6 +67,12 @@ export function Chat({ host, online, closed, readOnly = false, slowModeSeconds, 
     connection.current = opened;
     return () => opened.close();
   }, [host]);
+
+  const signedOut = state.denied?.reason === "signedOut";
+  const renew = () => connection.current?.renew();
+  useEffect(() => {
+    if (signedOut && readOnly) renew();
+  }, [signedOut]);
 
   useEffect(() => {
     if (online) tell([{ type: "opened" }]);
@@ -108,7 +119,17 @@ export function Chat({ host, online, closed, readOnly = false, slowModeSeconds, 
       {!readOnly && (
         <header class="chat-header">
           <h2>{t("chat")}</h2>
-          {state.me && <Identity me={state.me} linked={state.link === "open"} refusal={state.refusal} send={send} open={naming} setOpen={setNaming} />}
+          {state.me && !signedOut && (
+            <Identity
+              me={state.me}
+              linked={state.link === "open"}
+              refusal={state.refusal}
+              send={send}
+              open={naming}
+              setOpen={setNaming}
+              onAccount={() => setAccount(true)}
+            />
+          )}
           {!popOut && (
             <button type="button" class="icon-button" aria-label={t("chat.popOut")} title={t("chat.popOut")} onClick={() => open("/embed/chat/readwrite", "chat", POP_OUT)}>
               <Icon name="popOut" />
@@ -143,9 +164,17 @@ export function Chat({ host, online, closed, readOnly = false, slowModeSeconds, 
       <List state={state} room={room} tell={tell} busy={question !== null} />
       {!readOnly && <Announcer state={state} />}
       {apart && (
-        <p class="chat-closed" role="status">
+        <div class="chat-closed" role="status">
           {apart}
-        </p>
+          {signedOut && (
+            <div class="chat-ways">
+              <Button onClick={renew}>{t("account.goOn")}</Button>
+              <Button kind="primary" onClick={() => setAccount(true)}>
+                {t("account.signIn")}
+              </Button>
+            </div>
+          )}
+        </div>
       )}
       <div role="status">
         {notice && (
@@ -165,6 +194,7 @@ export function Chat({ host, online, closed, readOnly = false, slowModeSeconds, 
       {!state.denied && !readOnly && (
         <Composer state={state} slowModeSeconds={slowModeSeconds} replyTo={replyTo} onReplyDone={() => setReplyTo(null)} send={send} busy={naming} />
       )}
+      {account && <Account name={state.me?.name ?? ""} signedOut={signedOut} onSwitch={renew} onClose={() => setAccount(false)} />}
       {question && Asking && (
         <Asking question={question} onClose={() => setQuestion(null)} onDone={(text, undo) => setNotice({ text, undo, bad: false })} />
       )}

@@ -5,7 +5,7 @@ import { Backoff } from "../player/backoff";
 import { batched } from "./batch";
 import type { ChatEvent } from "./state";
 import { readToken, register, writeToken } from "./token";
-import { readFrame, readHistory } from "./wire";
+import { type Denial, readFrame, readHistory } from "./wire";
 
 /** How long a break may last before the viewer reads of it. */
 const PATIENCE_MS = 2_000;
@@ -16,6 +16,8 @@ const FULL_MS = 30_000;
 export interface Connection {
   /** Sends one object; false when there is no connection to send it by. */
   send: (object: Readonly<Record<string, unknown>>) => boolean;
+  /** Goes on as whoever this browser is signed in as now; as somebody new where that is who was signed out. */
+  renew: () => void;
   close: () => void;
 }
 
@@ -28,6 +30,8 @@ export function connectTo(host: string, tell: (events: readonly ChatEvent[]) => 
   let asked = false;
   let closed = false;
   let registered = false;
+  /** The token by which the server last let me in. */
+  let known = "";
   const backoff = new Backoff();
   const add = batched<ChatEvent>((events) => !closed && tell(events));
   const watch = setInterval(check, SILENCE_MS);
@@ -50,7 +54,7 @@ export function connectTo(host: string, tell: (events: readonly ChatEvent[]) => 
     socket?.close();
     const opened = new WebSocket(new URL(`/ws?accessToken=${encodeURIComponent(token)}`, socketBase(host)));
     let accepted = false;
-    let denied = "";
+    let denied: Denial | "" = "";
     socket = opened;
     opened.onopen = () => {
       accepted = true;
@@ -62,15 +66,12 @@ export function connectTo(host: string, tell: (events: readonly ChatEvent[]) => 
       hear();
       for (const event of readFrame(String(data))) {
         if (event.type === "denied") {
-          denied = event.reason;
-          // A token that the server does not know any more is replaced once; a second refusal is told.
-          if (denied === "unregistered" && !registered) {
-            writeToken(null);
-            denied = "";
-            continue;
-          }
+          denied = event.reason === "unregistered" ? whyUnknown(token) : event.reason;
+          if (denied) add({ ...event, reason: denied });
+          continue;
         }
         if (event.type === "me") {
+          known = token;
           backoff.reset();
           clearTimeout(patience);
           patience = 0;
@@ -87,6 +88,17 @@ export function connectTo(host: string, tell: (events: readonly ChatEvent[]) => 
       else if (accepted) retry();
       else void askWhy();
     };
+  }
+
+  /** Why the server does not know a token; "" where another one will do. */
+  function whyUnknown(token: string): Denial | "" {
+    // Another window of this browser has signed in meanwhile.
+    if (readToken() !== token) return "";
+    if (token === known) return "signedOut";
+    if (registered) return "unregistered";
+    // A token that the server does not know any more is replaced once; a second refusal is told.
+    writeToken(null);
+    return "";
   }
 
   function hear(): void {
@@ -141,6 +153,11 @@ export function connectTo(host: string, tell: (events: readonly ChatEvent[]) => 
   void connect();
   return {
     send,
+    renew() {
+      if (readToken() === known) writeToken(null);
+      known = "";
+      void connect();
+    },
     close() {
       closed = true;
       clearTimeout(timer);

@@ -1,8 +1,9 @@
 // Who I am in chat: a button with my name, and a dialog to change name and colour, which stays open until the server has
-// taken both.
+// taken both, and leads to where I am signed in.
 import { useEffect, useId, useState } from "preact/hooks";
 import { Button } from "../kit/button";
 import { Dialog } from "../kit/dialog";
+import { Icon } from "../kit/icon";
 import { t } from "../words";
 import { COLORS } from "./colors";
 import { sentenceOf } from "./refusals";
@@ -19,9 +20,11 @@ interface Props {
   send: (object: Readonly<Record<string, unknown>>) => boolean;
   open: boolean;
   setOpen: (open: boolean) => void;
+  /** Shows where I am signed in. */
+  onAccount: () => void;
 }
 
-export function Identity({ me, linked, refusal, send, open, setOpen }: Props) {
+export function Identity({ me, linked, refusal, send, open, setOpen, onAccount }: Props) {
   return (
     <>
       <button type="button" class="chat-me" onClick={() => setOpen(true)} title={t("chat.changeMe")}>
@@ -30,12 +33,12 @@ export function Identity({ me, linked, refusal, send, open, setOpen }: Props) {
         </span>
         <span class="visually-hidden">{t("chat.changeMe")}</span>
       </button>
-      {open && <ChangeMe me={me} linked={linked} refusal={refusal} send={send} onClose={() => setOpen(false)} />}
+      {open && <ChangeMe me={me} linked={linked} refusal={refusal} send={send} onAccount={onAccount} onClose={() => setOpen(false)} />}
     </>
   );
 }
 
-function ChangeMe({ me, linked, refusal, send, onClose }: Omit<Props, "open" | "setOpen"> & { onClose: () => void }) {
+function ChangeMe({ me, linked, refusal, send, onAccount, onClose }: Omit<Props, "open" | "setOpen"> & { onClose: () => void }) {
   const id = useId();
   const [name, setName] = useState(me.name);
   const [color, setColor] = useState(me.color);
@@ -127,6 +130,17 @@ function ChangeMe({ me, linked, refusal, send, onClose }: Omit<Props, "open" | "
           {t("chat.preview")}
         </p>
       </form>
+      <p>
+        <Button
+          onClick={() => {
+            onClose();
+            onAccount();
+          }}
+        >
+          <Icon name="person" />
+          {t("account")}
+        </Button>
+      </p>
     </Dialog>
   );
 }

@@ -47,8 +47,11 @@ export interface Line {
 }
 
 export type Verb = "joined" | "left";
-/** `address` is banned whoever comes from it; `refused` is for a reason that only the server's sentence tells. */
-export type Denial = "disabled" | "unregistered" | "banned" | "full" | "address" | "refused";
+/**
+ * `address` is banned whoever comes from it; `signedOut` is for a token that was good before; `refused` is for a reason
+ * that only the server's sentence tells.
+ */
+export type Denial = "disabled" | "unregistered" | "signedOut" | "banned" | "full" | "address" | "refused";
 
 export type ServerEvent =
   | { type: "me"; user: User }

@@ -14,6 +14,8 @@ interface Props {
   form?: string;
   disabled?: boolean;
   title?: string;
+  /** What it is called where the words on it would not tell it from its neighbours. */
+  label?: string;
   /** May return a promise; the button is busy until that is settled. */
   onClick?: (event: TargetedMouseEvent<HTMLButtonElement>) => unknown;
   /** Busy for a reason of the caller's, such as a form that is being sent. */
@@ -21,7 +23,7 @@ interface Props {
   children: ComponentChildren;
 }
 
-export function Button({ kind = "plain", type = "button", form, disabled = false, title, onClick, busy = false, children }: Props) {
+export function Button({ kind = "plain", type = "button", form, disabled = false, title, label, onClick, busy = false, children }: Props) {
   const [running, setRunning] = useState(false);
   const mounted = useRef(true);
   useEffect(() => () => void (mounted.current = false), []);
@@ -43,6 +45,7 @@ export function Button({ kind = "plain", type = "button", form, disabled = false
       disabled={disabled || running || busy}
       aria-busy={shown}
       {...(title && { title })}
+      {...(label && { "aria-label": label })}
       {...(onClick && { onClick: press })}
     >
       {shown && <span class="spinner-small" role="progressbar" aria-label={t("busy")} />}

@@ -37,7 +37,7 @@ class Sockets:
     async def serve(self, request: web.Request) -> web.StreamResponse:
         """A socket from its handshake to its end."""
         binary = request.query.get("format") == "msgpack"
-        socket = web.WebSocketResponse(autoping=False, compress=False, max_msg_size=MAX_FRAME)
+        socket = web.WebSocketResponse(autoping=False, autoclose=False, compress=False, max_msg_size=MAX_FRAME)
         if not socket.can_prepare(request).ok:
             raise web.HTTPUpgradeRequired(text="This address speaks WebSocket only.", headers={"Upgrade": "websocket"})
         refused: AblyError | None = None
@@ -52,6 +52,7 @@ class Sockets:
         outlet = Outlet(request.transport, asyncio.get_running_loop().time())
         if grant is None or refused is not None:
             _farewell(outlet, refused or AblyError(40100, 401, "There are no credentials."), binary=binary)
+            await outlet.finish(socket)
             return socket
         try:
             connection = await self._realtime.connect(
@@ -65,6 +66,7 @@ class Sockets:
             )
         except AblyError as error:
             _farewell(outlet, error, binary=binary)
+            await outlet.finish(socket)
             return socket
         over = False
         try:
@@ -74,6 +76,7 @@ class Sockets:
                 await asyncio.shield(self._realtime.end(connection, outlet))
             else:
                 self._realtime.lose(connection, outlet)
+        await outlet.finish(socket)
         return socket
 
     async def _listen(self, socket: web.WebSocketResponse, outlet: Outlet, connection: Connection) -> bool:

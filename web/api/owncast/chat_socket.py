@@ -78,7 +78,7 @@ class ChatSockets:
         address = client_address(request)
         if self._chat.bans.banned(address):
             raise web.HTTPForbidden(text="Your address is banned from this chat.")
-        socket = web.WebSocketResponse(autoping=False, compress=False, max_msg_size=MAX_FRAME_BYTES)
+        socket = web.WebSocketResponse(autoping=False, autoclose=False, compress=False, max_msg_size=MAX_FRAME_BYTES)
         if not socket.can_prepare(request).ok:
             raise web.HTTPUpgradeRequired(text="This address speaks WebSocket only.", headers={"Upgrade": "websocket"})
         try:
@@ -111,6 +111,7 @@ class ChatSockets:
         finally:
             self._fanout.remove(outlet)
             await asyncio.shield(self._chat.connections.part(connection))
+        await outlet.finish(socket)
         return socket
 
     async def _admit(self, request: web.Request, address: str) -> tuple[Identity, str]:
@@ -162,8 +163,11 @@ class ChatSockets:
 
     async def _listen(self, socket: web.WebSocketResponse, outlet: Outlet, connection: Connection) -> None:
         loop = asyncio.get_running_loop()
-        while not outlet.closing:
+        while True:
             message = await socket.receive()
+            if outlet.closing:
+                # Whoever was signed out or removed says nothing more, also not what was on its way.
+                return
             outlet.heard = loop.time()
             if message.type is WSMsgType.TEXT:
                 await self._on_text(connection, outlet, message.data)

@@ -43,6 +43,7 @@ const ACTS = [
   "restore backup",
   "revoke channel key",
   "show messages",
+  "sign out devices",
   "time out",
   "unban address",
   "unmake moderator",

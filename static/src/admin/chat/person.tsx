@@ -11,8 +11,9 @@ import { Button } from "../../kit/button";
 import { language, plural, t } from "../../words";
 import { banAddress, enable, forget, isBanned, isModerator, isPaused, moderate, pause, PAUSES, unbanAddress, type Client, type User } from "./act";
 import { CardDialog } from "./card";
+import { SignedInDialog } from "./signed-in";
 
-type Question = { kind: "card" | "pause" | "ban" | "delete"; user: User } | { kind: "address"; user: User; address: string };
+type Question = { kind: "card" | "devices" | "pause" | "ban" | "delete"; user: User } | { kind: "address"; user: User; address: string };
 
 /** `menu` draws the menu of a person, `open` shows their card, and `dialogs` stands once on the page. */
 export function usePerson(onDone: () => unknown, clients: readonly Client[] = []) {
@@ -37,6 +38,7 @@ export function usePerson(onDone: () => unknown, clients: readonly Client[] = []
     const moderates = isModerator(user);
     return [
       { label: t("person.card"), onSelect: () => setQuestion({ kind: "card", user }) },
+      { label: t("person.devices"), onSelect: () => setQuestion({ kind: "devices", user }) },
       isPaused(user)
         ? { label: t("person.unpause"), onSelect: () => void act(() => pause(user, 0), t("person.unpaused", { name })) }
         : { label: t("person.pause"), onSelect: () => setQuestion({ kind: "pause", user }) },
@@ -85,6 +87,8 @@ function Dialogs({ question, clients, act, onClose }: DialogsProps) {
   switch (kind) {
     case "card":
       return <CardDialog id={user.id} name={name} onClose={onClose} />;
+    case "devices":
+      return <SignedInDialog user={user} onClose={onClose} />;
     case "pause":
       return (
         <Dialog title={t("person.pauseTitle", { name })} onClose={onClose}>

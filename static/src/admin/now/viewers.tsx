@@ -1,11 +1,11 @@
 // Viewers: how many there were, who watches now and with what, and where from if that is known.
+import { inWords, playerName } from "../../agent";
 import { get, type Schemas } from "../../api/client";
 import { ago, bitrate, delay, fullTime } from "../../format";
 import { Empty, Loaded, useResource } from "../../kit/resource";
 import { type Column, Table } from "../../kit/table";
 import { useNow } from "../../kit/use-now";
 import { language, number, plural, t } from "../../words";
-import { playerName } from "./player-name";
 import { RangeChooser, useRange } from "./range";
 import { ViewersChart } from "./viewers-chart";
 
@@ -126,9 +126,7 @@ function Places({ viewers }: { viewers: readonly Viewer[] }) {
 }
 
 function nameOf(viewer: Viewer): string {
-  const { program, system } = playerName(viewer.userAgent);
-  if (!program) return t("viewers.unknownPlayer");
-  return system ? t("viewers.playerOn", { program, system }) : program;
+  return inWords(playerName(viewer.userAgent)) || t("viewers.unknownPlayer");
 }
 
 function countryOf({ geo }: Viewer): string {

@@ -1,4 +1,5 @@
-// What somebody watches with, in words, from how it calls itself. Pure. What is not known keeps its own words.
+// What somebody watches or chats with, in words, from how it calls itself. Pure. What is not known keeps its own words.
+import { t } from "./words";
 
 /** The first that is found counts: browsers claim to be one another. */
 const PROGRAMS: ReadonlyArray<readonly [RegExp, string]> = [
@@ -27,10 +28,22 @@ const SYSTEMS: ReadonlyArray<readonly [RegExp, string]> = [
 
 const LONGEST = 60;
 
+/** How browsers and programs begin: a product with its version. A name that somebody has typed seldom does. */
+const AGENT = /^[^\s/]+\/\d/;
+
 export interface PlayerName {
   program: string;
   /** Empty where it is not told. */
   system: string;
+}
+
+/** "Firefox on Linux" for what calls itself so at length; a name that somebody has given is kept. Empty for neither. */
+export function deviceName(name: string): string {
+  return AGENT.test(name) ? inWords(playerName(name)) : name;
+}
+
+export function inWords({ program, system }: PlayerName): string {
+  return program && system ? t("programOn", { program, system }) : program;
 }
 
 export function playerName(userAgent: string): PlayerName {
