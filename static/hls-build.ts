@@ -73,6 +73,7 @@ const REPLACED: Readonly<Record<string, string>> = {
   mp3demuxer: NOTHING,
   tsdemuxer: NOTHING,
   vttcue: NOTHING,
+  vttparser: "export class VTTParser {} export const fixLineBreaks = undefined; export const parseTimeStamp = undefined;",
 };
 
 /**
