@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from owncast_py.accounts.logins import Logins
+from owncast_py.accounts.passwords import Passwords
 from owncast_py.accounts.service import Accounts
 from owncast_py.broadcast.announcer import Announcer
 from owncast_py.chat import names
@@ -51,11 +52,12 @@ async def open_foundations(
     now: Callable[[], datetime],
     monotonic: Callable[[], float],
     kept: timedelta = KEPT,
+    passwords: Passwords | None = None,
 ) -> Foundations:
     """Starts everything on the database at `address`; `stack` ends it in reverse. `now` is aware UTC,
     `monotonic` counts seconds.
 
-    `kept` is how long messages stay in channels.
+    `kept` is how long messages stay in channels; `passwords` hashes in another way than usual.
 
     Raises StorageError when the database cannot be opened, SettingError when a seed cannot be.
     """
@@ -68,7 +70,7 @@ async def open_foundations(
     accounts = Accounts(database, events, now, names.key)
     await accounts.start()
     stack.push_async_callback(accounts.aclose)
-    logins = Logins(database, accounts, events, now, monotonic)
+    logins = Logins(database, accounts, events, now, monotonic, passwords)
     await logins.start()
     stack.push_async_callback(logins.aclose)
     keyring = Keyring(database, now)
