@@ -86,9 +86,15 @@ class Events:
         self._handlers: dict[type, list[Callable[..., None]]] = defaultdict(list)
 
     def subscribe(self, kind: type[E], handler: Callable[[E], None]) -> Callable[[], None]:
-        """Calls `handler` with every event of that kind, until the function that is returned is called."""
-        self._handlers[kind].append(handler)
-        return lambda: self._handlers[kind].remove(handler)
+        """Calls `handler` with every event of that kind, until the function that is returned is called, once or more."""
+        handlers = self._handlers[kind]
+        handlers.append(handler)
+
+        def unsubscribe() -> None:
+            if handler in handlers:
+                handlers.remove(handler)
+
+        return unsubscribe
 
     def publish(self, event: object) -> None:
         """Tells everybody. A handler that fails is logged and keeps none of the others from hearing."""

@@ -287,7 +287,9 @@ async def webbed(
         *(open_house.foundations, open_house.chat.people.name_for, clock.monotonic), open_registration=registration
     )
     matrix.mount(application)
-    mount_apiture(application, open_house.services.notifications, authentication, clock.now)
+    mount_apiture(
+        *(application, open_house.services.notifications, open_house.foundations.events), authentication, clock.now
+    )
     openapi.mount(application, "owncast-py", "0")
     async with TestServer(application) as server:
         yield Web(server, studio, credentials, viewers, logs, hidden, application, backups, ably)

@@ -26,7 +26,7 @@ def describe() -> bytes:
     authentication = Authentication(anything, anything, anything)
     parts = dict.fromkeys(Owncast.__dataclass_fields__, anything) | {"pages": {}, "authentication": authentication}
     mount_owncast(application, Owncast(**parts))
-    mount_apiture(application, anything, authentication, anything)
+    mount_apiture(application, anything, anything, authentication, anything)
     found = openapi.document(application[OPERATIONS], "owncast-py", version("owncast-py"))
     return orjson.dumps(found, option=orjson.OPT_INDENT_2)
 

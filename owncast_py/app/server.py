@@ -166,7 +166,7 @@ async def run(config: Config, credentials: Credentials, logs: RecentLogs) -> Non
                 monotonic=time.monotonic,
             ),
         )
-        mount_apiture(application, services.notifications, authentication, _now)
+        mount_apiture(application, services.notifications, foundations.events, authentication, _now)
         ably.mount(application)
         Matrix(
             *(foundations, services.chat.people.name_for, time.monotonic),

@@ -239,7 +239,7 @@ async def office(directory: Path, *, trusted: str = "10.0.0.0/8") -> AsyncIterat
         authentication = Authentication(
             foundations.accounts, lambda password: password == ADMIN_PASSWORD, clock.monotonic
         )
-        mount_apiture(application, notifications, authentication, clock.now)
+        mount_apiture(application, notifications, foundations.events, authentication, clock.now)
         openapi.mount(application, "owncast-py", "0")
         server = await stack.enter_async_context(TestServer(application))
         session = await stack.enter_async_context(aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()))

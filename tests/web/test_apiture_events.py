@@ -183,3 +183,25 @@ async def test_events_about_others_are_not_streamed(desk: Office) -> None:
     headers = {"Authorization": f"Bearer {token}"}
     async with reading(desk, subscription, headers=headers) as stream:
         assert [(await stream.event())["data"] for _ in range(2)] == ['{"number":2}', '{"number":3}']
+
+
+async def test_a_token_that_is_taken_away_ends_what_waits_for_it(desk: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(events, "HEARTBEAT_SECONDS", 3_600.0)
+    subscription = await desk.subscribed(await desk.topic())
+    (gone, _), (kept, _) = await desk.token("data/read"), await desk.token("data/read")
+    headers = {"Authorization": f"Bearer {gone}"}
+    async with reading(desk, subscription, headers=headers) as stream, asyncio.timeout(PATIENCE):
+        pull = f"/pullNotifications?subscription={subscription}&wait="
+        other = asyncio.create_task(desk.get(pull + "2", key=kept))
+        long = asyncio.create_task(desk.refused("GET", pull + "30", status=401, kind="credentialsRequired", key=gone))
+        while not _waiting(3):
+            await asyncio.sleep(0)
+        assert await desk.accounts.revoke_bot(gone)
+        await long
+        assert await stream.response.content.read() in (b"", b": still here\n\n")
+        assert (await other).ids == []
+
+
+def _waiting(number: int) -> bool:
+    """Whether so many requests wait."""
+    return sum(task.get_name() == "notifications: a request waits" for task in asyncio.all_tasks()) >= number

@@ -12,6 +12,7 @@ from functools import cache
 import orjson
 from aiohttp import web
 
+from owncast_py.events import Events, TokenRevoked
 from owncast_py.notifications.service import Notifications
 from web import openapi
 from web.api.apiture.errors import TYPES, Refusals
@@ -32,12 +33,14 @@ TITLE = "Notifications"
 def mount_apiture(
     application: web.Application,
     notifications: Notifications,
+    events: Events,
     authentication: Authentication,
     now: Callable[[], datetime],
 ) -> None:
     """Adds every operation. Requests that wait are told of the end before the server waits for them. `now` is UTC."""
     refusals = Refusals(now)
     waiting = Waiting(notifications.shelves)
+    forget = events.subscribe(TokenRevoked, lambda _event: waiting.stir())
     operations: list[Operation] = []
 
     @cache
@@ -58,6 +61,7 @@ def mount_apiture(
     application[FAILURES]["notifications"] = refusals.before
 
     async def stop(_application: web.Application) -> None:
+        forget()
         waiting.close()
 
     application.on_shutdown.append(stop)

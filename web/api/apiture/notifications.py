@@ -85,11 +85,12 @@ class NotificationsApi:
         self._shelves = notifications.shelves
         self._subscribing = notifications.subscribing
         self._authentication = authentication
+        self._reading = authentication.as_data(Scope.DATA_READ)
         self._waiting = waiting
 
     def operations(self, wrapper: Wrapper) -> list[Operation]:
         """All of them."""
-        reading = self._authentication.as_data(Scope.DATA_READ)
+        reading = self._reading
         deleting = self._authentication.as_data(Scope.DATA_DELETE)
         api = Api("Notifications: delivery", wrapper, ENVELOPE)
 
@@ -139,6 +140,8 @@ class NotificationsApi:
         topics = _topics(call.request, asked.topic)
 
         async def look() -> Page[Listed]:
+            # Whose token was taken away while they waited gets nothing more.
+            await self._reading.check(call.request)
             return await self._page(call, (Shelf.PULL,), given, subscriptions=subscriptions, topics=topics)
 
         if not asked.wait or asked.as_of or call.request.method == "HEAD":

@@ -34,6 +34,7 @@ class Waiting:
     ) -> Page[T]:
         """What `look` finds, as soon as that is something, else what it finds after so many seconds.
 
+        It is called whenever something may have changed, also who may ask; what it raises ends the wait.
         Raises Refused when too many wait.
         """
         loop = asyncio.get_running_loop()
@@ -74,8 +75,12 @@ class Waiting:
         except QueueFull as full:
             raise Refused(503, "serverBusy", str(full), headers={"Retry-After": "10"}) from None
 
+    def stir(self) -> None:
+        """Whoever waits looks again, whether they still may."""
+        for arrival in list(self._open):
+            arrival.cancel()
+
     def close(self) -> None:
         """Whoever waits is answered now, and nobody waits any more."""
         self.closed = True
-        for arrival in self._open:
-            arrival.cancel()
+        self.stir()
