@@ -86,7 +86,7 @@ class Events:
         self._handlers: dict[type, list[Callable[..., None]]] = defaultdict(list)
 
     def subscribe(self, kind: type[E], handler: Callable[[E], None]) -> Callable[[], None]:
-        """Calls `handler` with every event of that kind, until the function that is returned is called, once or more."""
+        """Calls `handler` with every event of that kind, until the returned function is called, once or more."""
         handlers = self._handlers[kind]
         handlers.append(handler)
 
