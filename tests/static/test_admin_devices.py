@@ -78,6 +78,11 @@ async def test_sessions_are_listed_with_what_and_from_where(browser: Browser, ow
         await expect(row(page, "Safari on macOS")).to_contain_text("127.0.0.1")
 
 
+async def test_a_session_is_seen_from_its_first_moment(owner: Owner, devices: Devices) -> None:
+    [session] = await devices.of(ADMIN_ID)
+    assert (session.last_seen_ip, session.last_seen_at) == ("127.0.0.1", session.created_at)
+
+
 async def test_a_session_is_renamed_and_keeps_its_name(owner: Owner, devices: Devices) -> None:
     page = await owner.open("/devices", "Devices")
     await page.get_by_role("button", name="Rename Firefox on Linux").click()

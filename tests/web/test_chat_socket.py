@@ -15,6 +15,7 @@ from house import ADMIN, House, house, serving
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
+from owncast_py.chat.content import timestamp
 from web import fanout
 from web.api.owncast import chat_socket
 
@@ -231,6 +232,14 @@ async def test_nothing_is_heard_of_a_device_that_was_signed_out(wire: Wire, join
     await ben.say("after all")
     await ben.message("after all")
     assert [each["body"] for each in ben.heard if each["type"] == "CHAT"] == ["<p>after all</p>"]
+
+
+async def test_a_device_is_seen_when_it_comes_to_chat(wire: Wire, join: Join) -> None:
+    ana = await wire.register("Ana")
+    wire.home.clock.turn(600)
+    await join(ana)
+    [device] = await wire.get(f"/api/admin/devices?userId={ana['id']}", ADMIN)
+    assert (device["lastSeenAt"], device["ipAddress"]) == (timestamp(wire.home.clock.now()), "127.0.0.1")
 
 
 @asynccontextmanager

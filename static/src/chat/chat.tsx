@@ -164,17 +164,17 @@ export function Chat({ host, online, closed, readOnly = false, slowModeSeconds, 
       <List state={state} room={room} tell={tell} busy={question !== null} />
       {!readOnly && <Announcer state={state} />}
       {apart && (
-        <div class="chat-closed" role="status">
+        <p class="chat-closed" role="status">
           {apart}
           {signedOut && (
-            <div class="chat-ways">
+            <span class="chat-ways">
               <Button onClick={renew}>{t("account.goOn")}</Button>
               <Button kind="primary" onClick={() => setAccount(true)}>
                 {t("account.signIn")}
               </Button>
-            </div>
+            </span>
           )}
-        </div>
+        </p>
       )}
       <div role="status">
         {notice && (

@@ -89,6 +89,7 @@ class ChatSockets:
         transport = request.transport
         if transport is None:
             return socket
+        self._chat.accounts.devices.seen(identity.device, address)
         outlet = Outlet(transport, asyncio.get_running_loop().time())
         line = _SocketLine(self, outlet)
         connection = Connection(

@@ -19,7 +19,7 @@ from owncast_py.accounts.service import Accounts
 from owncast_py.chat.moderation import Moderation
 from owncast_py.credentials import MAX_STREAM_KEYS, Credentials, StreamKey
 from owncast_py.errors import CredentialsError
-from web.addresses import is_secure
+from web.addresses import client_address, is_secure
 from web.api.owncast import answers
 from web.api.owncast.answers import Done, done
 from web.authentication import SESSION_COOKIE, Authentication, csrf_token
@@ -140,7 +140,8 @@ class SecretsApi:
         """Begins a session of the admin: a cookie, and the token that changes need beside it."""
         request = call.request
         await self._authentication.check_password(request, call.input.password)
-        _, token = await self._accounts.devices.sign_in(ADMIN_ID, request.headers.get("User-Agent", ""))
+        device, token = await self._accounts.devices.sign_in(ADMIN_ID, request.headers.get("User-Agent", ""))
+        self._accounts.devices.seen(device, client_address(request))
         response = Rendered[Session](orjson.dumps(_of(token)))
         response.set_cookie(
             SESSION_COOKIE,
