@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import aiohttp
 import pytest
-from chat_wire import PATIENCE, Client, Json, Wire
+from chat_wire import Client, Json, Wire
 from house import ADMIN, House, house, serving
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
@@ -200,74 +200,12 @@ async def test_floods_are_slowed_then_closed(wire: Wire, join: Join, ana: Client
     assert sum(each["type"] == "CHAT" for each in ben.heard) == 4
 
 
-@pytest.mark.parametrize("why", ["signed out", "flooding", "by itself"])
-async def test_every_end_is_one_close_frame_of_each_side(wire: Wire, why: str) -> None:
-    ana = await wire.register("Ana")
-    async with raw_socket(wire, str(ana["accessToken"])) as (reader, writer):
-        if why == "signed out":
-            [device] = await wire.get(f"/api/admin/devices?userId={ana['id']}", ADMIN)
-            await wire.post("/api/admin/devices/signout", {"userId": ana["id"], "ids": [device["id"]]}, ADMIN)
-        elif why == "flooding":
-            writer.write(masked(fanout.TEXT, b'{"type":"PING"}') * (chat_socket.EVENTS_AT_ONCE + 1))
-        else:
-            writer.write(masked(fanout.CLOSE, b"\x03\xe8"))
-        opcodes = []
-        with suppress(asyncio.IncompleteReadError):
-            while True:
-                opcode, payload = await frame_from(reader)
-                opcodes.append(opcode)
-                if opcode == fanout.CLOSE and why != "by itself":
-                    writer.write(masked(fanout.CLOSE, payload[:2]))
-    assert opcodes.count(fanout.CLOSE) == 1
-    assert opcodes[-1] == fanout.CLOSE
-
-
-async def test_nothing_is_heard_of_a_device_that_was_signed_out(wire: Wire, join: Join) -> None:
-    ben, ana = await join(await wire.register("Ben")), await wire.register("Ana")
-    async with raw_socket(wire, str(ana["accessToken"])) as (reader, writer):
-        [device] = await wire.get(f"/api/admin/devices?userId={ana['id']}", ADMIN)
-        await wire.post("/api/admin/devices/signout", {"userId": ana["id"], "ids": [device["id"]]}, ADMIN)
-        writer.write(masked(fanout.TEXT, b'{"type":"CHAT","body":"too late"}') + masked(fanout.CLOSE, b"\x03\xf0"))
-        await reader.read()
-    await ben.say("after all")
-    await ben.message("after all")
-    assert [each["body"] for each in ben.heard if each["type"] == "CHAT"] == ["<p>after all</p>"]
-
-
 async def test_a_device_is_seen_when_it_comes_to_chat(wire: Wire, join: Join) -> None:
     ana = await wire.register("Ana")
     wire.home.clock.turn(600)
     await join(ana)
     [device] = await wire.get(f"/api/admin/devices?userId={ana['id']}", ADMIN)
     assert (device["lastSeenAt"], device["ipAddress"]) == (timestamp(wire.home.clock.now()), "127.0.0.1")
-
-
-@asynccontextmanager
-async def raw_socket(wire: Wire, token: str) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
-    """A chat socket as octets, after its handshake: libraries hide what comes after the first close."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", wire.server.port)
-    async with asyncio.timeout(PATIENCE):
-        writer.write(
-            f"GET /ws?accessToken={token} HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-            "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n".encode()
-        )
-        assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 101 ")
-        yield reader, writer
-        writer.close()
-        await writer.wait_closed()
-
-
-def masked(opcode: int, payload: bytes) -> bytes:
-    """A frame of a client, of at most 125 octets; its mask is nothing."""
-    return bytes((0x80 | opcode, 0x80 | len(payload), 0, 0, 0, 0)) + payload
-
-
-async def frame_from(reader: asyncio.StreamReader) -> tuple[int, bytes]:
-    """Opcode and payload of the next frame of the server. Raises IncompleteReadError at the end."""
-    first, length = await reader.readexactly(2)
-    if length == 126:
-        length = int.from_bytes(await reader.readexactly(2))
-    return first & 0x0F, await reader.readexactly(length)
 
 
 @pytest.mark.parametrize(
