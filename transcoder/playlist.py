@@ -6,7 +6,7 @@ Follows RFC 8216 and draft-pantos-hls-rfc8216bis (low latency: §4.4.3.7–8, §
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -52,6 +52,11 @@ class MediaPlaylist:
     """Unix time of media time 0."""
     ended: bool
     reports: Sequence[Report] = ()
+    elsewhere: str = ""
+    """What comes before the names of `kept` files, which players fetch there instead of beside the playlist."""
+    kept: Container[str] = ()
+    blocking: bool = True
+    """Whether whoever serves it lets players wait for what comes next, and skips what they know."""
 
     def render(self, *, skip: bool = False) -> str:
         """The playlist; with `skip` as a delta update, if anything can be skipped."""
@@ -61,8 +66,9 @@ class MediaPlaylist:
             "#EXTM3U",
             f"#EXT-X-VERSION:{VERSION}",
             f"#EXT-X-TARGETDURATION:{self.target_duration}",
-            self._server_control(),
         ]
+        if self.blocking:
+            lines.append(self._server_control())
         if self.part_target is not None:
             lines.append(f"#EXT-X-PART-INF:PART-TARGET={_seconds(self.part_target)}")
         if segments:
@@ -110,7 +116,7 @@ class MediaPlaylist:
         if segment.discontinuity:
             lines.append("#EXT-X-DISCONTINUITY")
         if segment.init is not None and (new_init or segment.discontinuity):
-            lines.append(f'#EXT-X-MAP:URI="{segment.init.name}"')
+            lines.append(f'#EXT-X-MAP:URI="{self._address(segment.init.name)}"')
         moment = datetime.fromtimestamp(self.epoch + segment.start / TIMESCALE, UTC)
         lines.append(f"#EXT-X-PROGRAM-DATE-TIME:{moment.isoformat(timespec='milliseconds')[:-6]}Z")
         if with_parts:
@@ -122,7 +128,10 @@ class MediaPlaylist:
             if segment.gap:
                 lines.append("#EXT-X-GAP")
             lines.append(f"#EXTINF:{_seconds(segment.duration)},")
-            lines.append(segment_name(self.session, segment.sequence))
+            lines.append(self._address(segment_name(self.session, segment.sequence)))
+
+    def _address(self, name: str) -> str:
+        return self.elsewhere + name if name in self.kept else name
 
 
 def following(segment: Segment) -> tuple[int, int]:

@@ -19,7 +19,7 @@ from transcoder import dash, playlist
 from transcoder.ladder import Variant
 from transcoder.playlist import MediaPlaylist, Report
 from transcoder.schedule import PART_SLACK
-from transcoder.segments import Init, Part, RenditionInfo, Segment, init_name
+from transcoder.segments import Init, Part, RenditionInfo, Segment, init_name, segment_name
 
 MAX_WAITERS = 20_000
 """Requests that may wait on one rendition at a time; further ones are turned away."""
@@ -78,6 +78,8 @@ class Rendition:
         self.discontinuity_sequence = 0
         self.stored_init: Init | None = None
         """The init section that the segment store was given last; the store's own note."""
+        self.kept: set[str] = set()
+        """The names of segments and init sections that can be fetched elsewhere as well."""
         self._window = window
         self._listed_from = 0
         self._init: Init | None = None
@@ -138,9 +140,21 @@ class Rendition:
             self._listed_from += 1
         while self._listed_from > KEPT_AFTER_LISTING:
             gone = self.segments.popleft()
+            self.kept.discard(segment_name(self._window.session, gone.sequence))
             self._listed_from -= 1
             if gone.init is not None and self.segments[0].init is not gone.init:
                 self.inits.pop(gone.init.name, None)
+                self.kept.discard(gone.init.name)
+
+    def keep(self, name: str) -> None:
+        """That segment or init section can be fetched elsewhere from now on; playlists that follow say so."""
+        self.kept.add(name)
+        self.forget_playlists()
+
+    def forget_playlists(self) -> None:
+        """What was rendered says something else of where files are than is true by now. Nobody waits for that."""
+        self._version += 1
+        self._playlists.clear()
 
     def _wake(self) -> None:
         # Almost all wait for the same part, so each position is looked at once.
@@ -246,6 +260,8 @@ class Rendition:
                 epoch=window.epoch,
                 ended=window.ended,
                 reports=reports,
+                elsewhere=f"{window.elsewhere}{window.session}/{self.number}/",
+                kept=self.kept if window.elsewhere else (),
             ).render(skip=skip)
             rendered = Rendered(text, f"{window.session}-{self._version}{'d' if skip else ''}")
             self._playlists[skip] = rendered
@@ -293,6 +309,9 @@ class LiveWindow:
         self.variants = tuple(variants)
         self.ended = False
         self.settled = False
+        self.elsewhere = ""
+        """Where players fetch the files that are kept elsewhere, as an address that ends with a slash; empty: from
+        here."""
         self._on_segment = on_segment
         self._version = 0
         self._multivariant: Rendered | None = None
@@ -325,6 +344,13 @@ class LiveWindow:
     def rendition(self, number: int) -> Rendition | None:
         """The rendition with this number."""
         return self.renditions[number] if 0 <= number < len(self.renditions) else None
+
+    def serve_from(self, elsewhere: str) -> None:
+        """Sends players to that address for what is kept there; empty: for nothing, all is here."""
+        if elsewhere != self.elsewhere:
+            self.elsewhere = elsewhere
+            for rendition in self.renditions:
+                rendition.forget_playlists()
 
     def changed(self) -> None:
         """Something was added: what was rendered of the whole is old."""
@@ -374,14 +400,17 @@ class LiveWindow:
     def multivariant(self) -> Rendered:
         """The multivariant playlist as of now."""
         if self._multivariant is None:
-            text = playlist.multivariant(
-                self._ready_variants(),
-                {rendition.number: rendition.info for rendition in self.renditions},
-                {rendition.number: rendition.bandwidth for rendition in self.renditions},
-                self.base,
-            )
-            self._multivariant = Rendered(text, f"{self.session}-m{self._version}")
+            self._multivariant = Rendered(self.multivariant_text(self.base), f"{self.session}-m{self._version}")
         return self._multivariant
+
+    def multivariant_text(self, base: str) -> str:
+        """The same with another address before those of the others."""
+        return playlist.multivariant(
+            self._ready_variants(),
+            {rendition.number: rendition.info for rendition in self.renditions},
+            {rendition.number: rendition.bandwidth for rendition in self.renditions},
+            base,
+        )
 
     def manifest(self) -> Rendered:
         """The DASH manifest as of now."""

@@ -1,0 +1,133 @@
+"""Where players fetch finished segments: elsewhere once they are there, here when the store is in trouble."""
+
+from __future__ import annotations
+
+import re
+
+from test_window import AUDIO, VIDEO, Waiter, add, fill, live
+
+from transcoder.ladder import Variant
+from transcoder.offload import Offload
+from transcoder.window import LiveWindow
+
+CDN = "https://cdn.example/live/hls/"
+
+
+class Published(dict[str, str]):
+    """The newest text of each plain playlist."""
+
+    def __call__(self, key: str, document: bytes) -> None:
+        self[key] = document.decode()
+
+
+def offloaded(window: LiveWindow) -> tuple[Offload, Published, list[str]]:
+    published, told = Published(), list[str]()
+    offload = Offload(CDN, published, told.append)
+    offload.begin(window)
+    return offload, published, told
+
+
+def addresses(playlist: str) -> list[str]:
+    """Of segments and init sections, in order."""
+    maps = re.findall(r'#EXT-X-MAP:URI="([^"]+)"', playlist)
+    return maps + [line for line in playlist.splitlines() if line.endswith(".m4s") and not line.startswith("#")]
+
+
+def text_of(window: LiveWindow, number: int = 0) -> str:
+    return window.renditions[number].playlist().plain.decode()
+
+
+def keep(offload: Offload, number: int, *names: str) -> None:
+    for name in names:
+        offload.on_kept(f"s/{number}/{name}")
+
+
+def test_a_segment_has_its_address_elsewhere_once_it_is_there() -> None:
+    window = live(size=3)
+    offload, _, _ = offloaded(window)
+    fill(window.renditions[0], 3)
+    assert addresses(text_of(window)) == ["s-init0.mp4", "s-0.m4s", "s-1.m4s", "s-2.m4s"]
+    tag = window.renditions[0].playlist().etag
+    keep(offload, 0, "s-init0.mp4", "s-1.m4s")
+    assert addresses(text_of(window)) == [f"{CDN}s/0/s-init0.mp4", "s-0.m4s", f"{CDN}s/0/s-1.m4s", "s-2.m4s"]
+    assert window.renditions[0].playlist().etag != tag
+    assert 'URI="s-2.0.m4s"' in text_of(window), "parts stay here"
+
+
+def test_nobody_is_woken_by_an_address() -> None:
+    window = live(size=3)
+    offload, _, _ = offloaded(window)
+    fill(window.renditions[0], 2)
+    waiter = Waiter()
+    assert window.renditions[0].wait(2, 0, waiter)
+    keep(offload, 0, "s-init0.mp4", "s-0.m4s")
+    offload.on_trouble("The store fails.")
+    assert waiter.calls == 0
+    add(window.renditions[0], 2, 0)
+    assert waiter.calls == 1
+
+
+def test_in_trouble_everything_is_here_and_afterwards_elsewhere_again() -> None:
+    window = live(size=3)
+    offload, _, told = offloaded(window)
+    fill(window.renditions[0], 2)
+    keep(offload, 0, "s-init0.mp4", "s-0.m4s", "s-1.m4s")
+    offload.on_trouble("The store of segments fails.")
+    assert CDN not in text_of(window)
+    following = live(size=3)
+    offload.begin(following)
+    fill(following.renditions[0], 2)
+    keep(offload, 0, "s-init0.mp4", "s-0.m4s")
+    assert CDN not in text_of(following), "a show that begins in trouble is here as well"
+    offload.on_recovery()
+    assert addresses(text_of(following)) == [f"{CDN}s/0/s-init0.mp4", f"{CDN}s/0/s-0.m4s", "s-1.m4s"]
+    assert told == ["The store of segments fails.", ""]
+
+
+def test_what_is_of_another_show_or_of_none_is_passed_over() -> None:
+    window = live()
+    offload, published, _ = offloaded(window)
+    fill(window.renditions[0], 2)
+    offload.on_kept("other/0/other-0.m4s")
+    offload.on_kept("s/7/s-0.m4s")
+    assert CDN not in text_of(window)
+    assert published == {}
+
+
+def test_plain_playlists_list_what_is_there_and_nothing_else() -> None:
+    window = live(VIDEO, AUDIO, size=4, variants=(Variant("", 0, 1),))
+    offload, published, _ = offloaded(window)
+    for rendition in window.renditions:
+        fill(rendition, 4)
+    keep(offload, 0, "s-init0.mp4", "s-0.m4s", "s-1.m4s", "s-3.m4s")
+    plain = published["0/stream.m3u8"]
+    assert addresses(plain) == ["../s/0/s-init0.mp4", "../s/0/s-3.m4s"], "what follows a hole is all that is played"
+    assert "#EXT-X-MEDIA-SEQUENCE:3" in plain
+    for word in ("PART", "PRELOAD", "CAN-BLOCK-RELOAD", "SKIP", "ENDLIST", "REPORT"):
+        assert word not in plain
+    assert "stream.m3u8" not in published, "the sound is not there yet"
+    keep(offload, 0, "s-2.m4s")
+    assert addresses(published["0/stream.m3u8"])[1:] == [f"../s/0/s-{number}.m4s" for number in range(4)]
+    keep(offload, 1, "s-3.m4s", "s-init0.mp4")
+    assert addresses(published["1/stream.m3u8"]) == ["../s/1/s-init0.mp4", "../s/1/s-3.m4s"]
+    assert re.findall(r"^\d/stream.m3u8$|URI=\"([^\"]+)\"", published["stream.m3u8"], re.MULTILINE)
+    assert CDN not in published["stream.m3u8"]
+
+
+def test_plain_playlists_end_with_the_show() -> None:
+    window = live(size=3)
+    offload, published, _ = offloaded(window)
+    fill(window.renditions[0], 2)
+    keep(offload, 0, "s-init0.mp4", "s-0.m4s", "s-1.m4s")
+    window.end()
+    offload.end(window)
+    assert published["0/stream.m3u8"].endswith("../s/0/s-1.m4s\n#EXT-X-ENDLIST\n")
+
+
+def test_names_that_left_memory_are_forgotten() -> None:
+    window = live(size=2)
+    offload, _, _ = offloaded(window)
+    for sequence in range(40):
+        fill(window.renditions[0], sequence + 1, sequence)
+        keep(offload, 0, "s-init0.mp4", f"s-{sequence}.m4s")
+    assert len(window.renditions[0].kept) <= 2 + 4 + 2

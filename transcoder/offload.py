@@ -1,0 +1,108 @@
+"""Where players fetch finished segments: from the store elsewhere while that works, from memory while it does not.
+
+Owns the decision for the window on air, and the plain playlists for those who never ask this server. Low-latency
+playlists stay here, with their parts; a segment in them gets its address elsewhere once it is there, and both addresses
+give the same octets for as long as it is listed. When the store is in trouble, all addresses are here again, in the
+next playlist that a player loads; nobody has to wait for anything that this server does not have.
+
+Plain playlists list only what is there already. They lie beside the sessions: `stream.m3u8` and `N/stream.m3u8`, with
+the segments of rendition N in `SESSION/N/`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from transcoder.playlist import MediaPlaylist
+from transcoder.segments import Segment, segment_name
+from transcoder.window import LiveWindow, Rendition
+
+MULTIVARIANT = "stream.m3u8"
+
+
+class Offload:
+    """Listens to a store (`segment_store.s3.StoreListener`) for one window after the other."""
+
+    def __init__(
+        self, serving: str, publish: Callable[[str, bytes], None], told: Callable[[str], None] = lambda _sentence: None
+    ) -> None:
+        """`serving` is the address below which sessions lie for players, with a slash at its end.
+
+        `publish` is given the key and the text of a playlist; `told` hears of trouble, and the empty text of its end.
+        """
+        self._serving = serving
+        self._publish = publish
+        self._told = told
+        self._troubled = False
+        self._window: LiveWindow | None = None
+
+    def begin(self, window: LiveWindow) -> None:
+        """This window is on air from now on."""
+        self._window = window
+        if not self._troubled:
+            window.serve_from(self._serving)
+
+    def end(self, window: LiveWindow) -> None:
+        """The show is over: plain playlists end, too."""
+        if window is self._window:
+            for rendition in window.renditions:
+                self._publish_rendition(window, rendition)
+
+    def on_kept(self, key: str) -> None:
+        """See `StoreListener`."""
+        session, number, name = key.split("/")
+        window = self._window
+        if window is None or window.session != session or (rendition := window.rendition(int(number))) is None:
+            return
+        rendition.keep(name)
+        self._publish_rendition(window, rendition)
+
+    def on_trouble(self, sentence: str) -> None:
+        """See `StoreListener`."""
+        self._troubled = True
+        if self._window is not None:
+            self._window.serve_from("")
+        self._told(sentence)
+
+    def on_recovery(self) -> None:
+        """See `StoreListener`."""
+        self._troubled = False
+        if self._window is not None:
+            self._window.serve_from(self._serving)
+        self._told("")
+
+    def _publish_rendition(self, window: LiveWindow, rendition: Rendition) -> None:
+        there = _there(window, rendition)
+        if not there:
+            return
+        text = MediaPlaylist(
+            session=window.session,
+            segments=there,
+            target_duration=window.target_duration,
+            part_target=None,
+            discontinuity_sequence=rendition.discontinuity_sequence
+            + sum(segment.discontinuity for segment in rendition.listed if segment.sequence < there[0].sequence),
+            epoch=window.epoch,
+            ended=window.ended,
+            elsewhere=f"../{window.session}/{rendition.number}/",
+            kept=rendition.kept,
+            blocking=False,
+        ).render()
+        self._publish(f"{rendition.number}/{MULTIVARIANT}", text.encode())
+        if all(_there(window, each) for each in window.renditions if each.segments):
+            self._publish(MULTIVARIANT, window.multivariant_text("").encode())
+
+
+def _there(window: LiveWindow, rendition: Rendition) -> list[Segment]:
+    """The newest listed segments that can be fetched elsewhere and follow each other, each with its init section."""
+    found: list[Segment] = []
+    for segment in reversed([each for each in rendition.listed if each.complete]):
+        name = segment_name(window.session, segment.sequence)
+        whole = segment.gap or (
+            name in rendition.kept and segment.init is not None and segment.init.name in rendition.kept
+        )
+        if whole:
+            found.append(segment)
+        elif found:
+            break
+    return found[::-1]
