@@ -291,6 +291,19 @@ class StorageSettings(Group):
     path_prefix: Line = ""
     force_path_style: bool = False
 
+    @property
+    def serving_address(self) -> str:
+        """The address below which players fetch what is in the bucket, without a slash at its end.
+
+        Without a serving endpoint that is the store itself, which has to let everybody read.
+        """
+        base = self.serving_endpoint.rstrip("/")
+        if not base:
+            store = urlsplit(self.endpoint)
+            host = f"{store.netloc}/{self.bucket}" if self.force_path_style else f"{self.bucket}.{store.netloc}"
+            base = f"{store.scheme}://{host}"
+        return "/".join(part for part in (base, self.path_prefix.strip("/")) if part)
+
 
 class DirectorySettings(Group):
     """Whether the server is listed in Owncast's directory."""

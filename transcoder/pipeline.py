@@ -34,6 +34,7 @@ from transcoder.ladder import (
 )
 from transcoder.levels import LEVELS
 from transcoder.lineup import Lineup
+from transcoder.offload import Offload
 from transcoder.opening import Opening
 from transcoder.segment_store import SegmentStore, keep
 from transcoder.segments import Segment
@@ -101,6 +102,8 @@ class Pipeline:
         self._next: tuple[PipelineSettings, Toolbox | None] | None = None
         self._opened: Opening | None = None
         self._store = store
+        self._offload: Offload | None = None
+        self._next_store: tuple[SegmentStore | None, Offload | None] | None = None
         self._listener = listener
         self._clock, self._wall, self._session = clock, wall, session
         self._input: SourceInput | None = None
@@ -158,9 +161,19 @@ class Pipeline:
         self._next = settings, toolbox
         self._adopt()
 
+    def use_store(self, store: SegmentStore | None, offload: Offload | None) -> None:
+        """Has the next broadcast kept in another store; one that is on air stays where it is."""
+        self._next_store = store, offload
+        self._adopt()
+
     def _adopt(self) -> None:
-        """Takes the settings that wait, unless a broadcast is on air."""
-        if self._next is None or (self._lineup is not None and not self._lineup.window.ended):
+        """Takes the settings and the store that wait, unless a broadcast is on air."""
+        if self._lineup is not None and not self._lineup.window.ended:
+            return
+        if self._next_store is not None:
+            self._leave_store()
+            (self._store, self._offload), self._next_store = self._next_store, None
+        if self._next is None:
             return
         (self._settings, self._toolbox), self._next = self._next, None
         self._level = LEVELS[self._settings.latency_level]
@@ -196,7 +209,13 @@ class Pipeline:
         await self._lane.settled()
         if lineup is not None and not lineup.window.ended:
             lineup.window.end()
+            if self._offload is not None:
+                self._offload.end(lineup.window)
             log.info("closed", what="broadcast", session=lineup.window.session, reason=reason)
+
+    async def stored(self, key: str) -> bytes | None:
+        """A segment of the window that is no longer in memory."""
+        return await self._store.get(key) if self._store is not None else None
 
     # Seams.
 
@@ -284,13 +303,20 @@ class Pipeline:
             base=f"{self._settings.serving_endpoint}/hls/" if self._settings.serving_endpoint else "",
             on_segment=self._keep,
         )
+        if old is not None:
+            self._leave_store()
         self._lineup = lineup
         self._window_began = self._clock()
         self.stills.forget()
-        if old is not None and self._store is not None:
-            self._store.drop(old.window.session)
+        if self._offload is not None:
+            self._offload.begin(lineup.window)
         log.info("broadcast", session=lineup.window.session, variants=[v.name for v in ladder.variants])
         return lineup
+
+    def _leave_store(self) -> None:
+        """Nobody needs what is kept of the last broadcast any more."""
+        if self._store is not None and self._lineup is not None:
+            self._store.drop(self._lineup.window.session)
 
     def _end_run(self) -> None:
         """Ends what is on air; a no-op when nothing is. Passthrough renditions are complete at once, others when

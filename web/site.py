@@ -21,7 +21,13 @@ from typing_extensions import TypedDict
 
 from owncast_py import page_text
 from owncast_py.branding import Branding
-from owncast_py.setting_groups import AppearanceSettings, InstanceSettings, ListenSettings, VideoSettings
+from owncast_py.setting_groups import (
+    AppearanceSettings,
+    InstanceSettings,
+    ListenSettings,
+    StorageSettings,
+    VideoSettings,
+)
 from owncast_py.settings import Settings
 from web.addresses import VIEWER_COOKIE, origin
 from web.body import Query
@@ -172,8 +178,11 @@ class Site:
 
     def _media_origins(self) -> list[str]:
         """Where media comes from beside this server."""
-        endpoint = self._settings.get(VideoSettings).serving_endpoint
-        return ["{0.scheme}://{0.netloc}".format(urlsplit(endpoint))] if endpoint else []
+        storage = self._settings.get(StorageSettings)
+        elsewhere = [self._settings.get(VideoSettings).serving_endpoint]
+        if storage.enabled:
+            elsewhere.append(storage.serving_address)
+        return sorted({"{0.scheme}://{0.netloc}".format(urlsplit(each)) for each in elsewhere if each})
 
     def _socket_origins(self) -> list[str]:
         """Where the chat's socket leads, unless it is here."""

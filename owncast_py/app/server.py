@@ -47,7 +47,14 @@ from owncast_py.notifications.channels.push_fcm import ServiceAccount
 from owncast_py.realtime.messages import CHAT
 from owncast_py.recent_logs import RecentLogs
 from owncast_py.services import Services, Surroundings, open_services
-from owncast_py.setting_groups import ChatSettings, Group, InstanceSettings, ListenSettings, VideoSettings
+from owncast_py.setting_groups import (
+    ChatSettings,
+    Group,
+    InstanceSettings,
+    ListenSettings,
+    StorageSettings,
+    VideoSettings,
+)
 from owncast_py.storage.database import address_of
 from transcoder import encoders, ffmpeg_binary
 from transcoder.errors import EncoderError
@@ -112,6 +119,7 @@ async def run(config: Config, credentials: Credentials, logs: RecentLogs) -> Non
             store,
             foundations.events,
             video=settings.get(VideoSettings),
+            storage=settings.get(StorageSettings),
             title=settings.get(InstanceSettings).title,
             record=record,
         )

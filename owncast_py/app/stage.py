@@ -18,6 +18,7 @@ from ingest.rtmp.server import PublishRequest
 from ingest.source import LiveSource, SourceListener
 from owncast_py.app.kit import Kit
 from owncast_py.app.rate import Rate
+from owncast_py.app.stores import Stores
 from owncast_py.broadcast.admission import Current, Verdict, decide
 from owncast_py.broadcast.record import ShowRecord
 from owncast_py.broadcast.session import Broadcast, State, Status
@@ -26,10 +27,10 @@ from owncast_py.config import Config
 from owncast_py.credentials import Credentials
 from owncast_py.errors import OwncastError
 from owncast_py.events import Events, SettingChanged, StreamStarted, StreamStopped, StreamTitleChanged
-from owncast_py.setting_groups import InstanceSettings, ListenSettings, Variant, VideoSettings
+from owncast_py.setting_groups import InstanceSettings, ListenSettings, StorageSettings, Variant, VideoSettings
 from transcoder.ladder import VariantSettings
 from transcoder.pipeline import Pipeline, PipelineSettings
-from transcoder.segment_store.disk import DiskStore
+from transcoder.segment_store import SegmentStore
 from transcoder.stills import Still
 from transcoder.window import LiveWindow
 
@@ -57,14 +58,18 @@ class Stage:
         config: Config,
         credentials: Credentials,
         kit: Kit,
-        store: DiskStore | None,
+        store: SegmentStore | None,
         events: Events,
         *,
         video: VideoSettings,
         title: str = "",
+        storage: StorageSettings | None = None,
         record: ShowRecord | None = None,
     ) -> None:
-        """`record` outlives the process; without one, peaks and times are those since the start."""
+        """`store` is on this machine, `storage` is where the owner wants segments instead.
+
+        `record` outlives the process; without one, peaks and times are those since the start.
+        """
         self.viewers = Viewers(time.monotonic)
         self.broadcast = Broadcast(
             monotonic=time.monotonic,
@@ -75,6 +80,7 @@ class Stage:
         )
         self._events = events
         self.video = video
+        self._storage = storage or StorageSettings()
         self._kit = kit
         self._record = record
         if record is not None:
@@ -82,7 +88,7 @@ class Stage:
         self.pipeline = Pipeline(_pipeline_settings(video), kit.toolbox, store, listener=self)
         self._config = config
         self._credentials = credentials
-        self._store = store
+        self._stores = Stores(store, self._on_store)
         self._jobs: set[asyncio.Task[None]] = set()
         self._preparing = asyncio.Lock()
         self.published_since = _now()
@@ -98,7 +104,8 @@ class Stage:
         self._watch: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Begins to keep time."""
+        """Begins to keep time, and opens the owner's store."""
+        await self._use_store(self._storage)
         self._watch = asyncio.create_task(self._watching(), name="stage")
 
     async def conclude(self) -> None:
@@ -118,6 +125,7 @@ class Stage:
         await self.conclude()
         await asyncio.gather(*self._jobs, return_exceptions=True)
         await self.pipeline.aclose()
+        await self._stores.aclose()
 
     # Those who publish.
 
@@ -184,6 +192,8 @@ class Stage:
         if isinstance(event.after, InstanceSettings) and event.after.title != self.broadcast.title:
             self.broadcast.title = event.after.title
             self._events.publish(StreamTitleChanged(_now(), event.after.title))
+        if isinstance(event.after, StorageSettings) and event.after != event.before:
+            self._spawn(self._use_store(event.after))
         if isinstance(event.after, VideoSettings):
             self.video = event.after
             # A show that begins this moment has them already; only which encoder works takes a while to find out.
@@ -192,6 +202,15 @@ class Stage:
         if isinstance(event.after, ListenSettings) and event.after.ffmpeg_path != self._kit.path:
             self._kit.path = event.after.ffmpeg_path
             self._spawn(self._prepare(self.video))
+
+    async def _use_store(self, storage: StorageSettings) -> None:
+        """Keeps the next show there."""
+        async with self._preparing:
+            self.pipeline.use_store(*await self._stores.choose(storage))
+
+    def _on_store(self, sentence: str) -> None:
+        """The store elsewhere is in trouble, or works again."""
+        self.on_advice(sentence or "The store of segments works again; viewers fetch from there.")
 
     async def _prepare(self, video: VideoSettings) -> None:
         """Gives the next show other settings. Which encoder works is found out again where that may have changed."""
@@ -277,7 +296,7 @@ class Stage:
 
     async def stored(self, key: str) -> bytes | None:
         """A segment from the store."""
-        return await self._store.get(key) if self._store is not None else None
+        return await self.pipeline.stored(key)
 
 
 class _Attached:

@@ -118,7 +118,7 @@ class StorageApi:
         )
         await self._moderation.record(call.actor, "change setting", "s3")
         if given.enabled:
-            return done("the store is kept; this version serves video from its own disk and does not use it yet")
+            return done("the store is kept; segments go there with the next broadcast")
         return done("the store is kept, and switched off")
 
 
