@@ -290,7 +290,7 @@ STORE = {
 
 async def test_the_store_is_kept_and_its_secret_masked(tmp_path: Path) -> None:
     async with administered(tmp_path) as admin:
-        assert "does not use it yet" in await admin.set("s3", STORE)
+        assert "segments go there with the next broadcast" in await admin.set("s3", STORE)
         assert found_at(await admin.get("/api/admin/serverconfig"), "s3") == STORE | {"secret": MASK}
         # What was shown can be sent back without losing the secret.
         await admin.set("s3", STORE | {"secret": MASK, "bucket": "other"})
