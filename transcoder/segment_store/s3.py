@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import re
+import threading
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
@@ -96,6 +97,8 @@ class S3Store:
         self._clock = clock
         self._sleep = sleep
         self._client: S3Client | None = None
+        self._connecting = threading.Lock()
+        self._closed = False
         self._pool = ThreadPoolExecutor(WORKERS + 1, "s3")
         self._queue: deque[_Put] = deque()
         self._queued_bytes = 0
@@ -127,6 +130,7 @@ class S3Store:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._closed = True
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     # What is to be there.
@@ -171,10 +175,13 @@ class S3Store:
         """Does something blocking in a thread. Raises OSError with a sentence when the store does not do it."""
 
         def blocking() -> T:
-            if self._client is None:
-                self._client = self._connect(self._place)
+            with self._connecting:
+                if self._client is None:
+                    self._client = self._connect(self._place)
             return work(self._client)
 
+        if self._closed:
+            raise OSError("the server is stopping.")
         return await asyncio.get_running_loop().run_in_executor(self._pool, blocking)
 
     async def _uploading(self) -> None:
