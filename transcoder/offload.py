@@ -23,9 +23,7 @@ MULTIVARIANT = "stream.m3u8"
 class Offload:
     """Listens to a store (`segment_store.s3.StoreListener`) for one window after the other."""
 
-    def __init__(
-        self, serving: str, publish: Callable[[str, bytes], None], told: Callable[[str], None] = lambda _sentence: None
-    ) -> None:
+    def __init__(self, serving: str, publish: Callable[[str, bytes], None], told: Callable[[str], None]) -> None:
         """`serving` is the address below which sessions lie for players, with a slash at its end.
 
         `publish` is given the key and the text of a playlist; `told` hears of trouble, and the empty text of its end.

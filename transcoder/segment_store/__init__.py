@@ -1,7 +1,7 @@
 """Where finished segments live beside the memory of the live window.
 
 A store works behind the media path: `put` and `delete` only queue, in order, and never make the caller wait. The
-first store is `disk`.
+stores are `disk` and `s3`.
 """
 
 from __future__ import annotations

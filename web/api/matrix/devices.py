@@ -7,7 +7,6 @@ devices than the one that asks: that one is signed out by `/logout`.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
 from typing import Annotated, NotRequired
 
 import orjson
@@ -18,14 +17,13 @@ from owncast_py.accounts.devices import MAX_DEVICES, MAX_NAME_LENGTH
 from owncast_py.accounts.devices import Devices as DeviceService
 from owncast_py.accounts.interactive import Stage
 from owncast_py.accounts.model import Device
+from owncast_py.realtime.tokens import to_milliseconds
 from web.api.matrix.callers import Callers, caller
 from web.api.matrix.errors import ENVELOPE, Challenge, MatrixError, refusing
 from web.api.matrix.interactive import AuthData, Interactive
 from web.api.matrix.paths import CLIENT
 from web.body import Input
 from web.operations import Api, Call, Contract, Operation
-
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Nothing(TypedDict):
@@ -142,7 +140,7 @@ def _view(user_id: str, device: Device) -> ClientDevice:
     if device.last_seen_ip is not None:
         found["last_seen_ip"] = device.last_seen_ip
     if device.last_seen_at is not None:
-        found["last_seen_ts"] = (device.last_seen_at - EPOCH) // timedelta(milliseconds=1)
+        found["last_seen_ts"] = to_milliseconds(device.last_seen_at)
     return found
 
 

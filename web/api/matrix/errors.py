@@ -16,10 +16,8 @@ from aiohttp import web
 from typing_extensions import TypedDict
 
 from owncast_py.accounts.logins import LoginRefused, Reason
-from owncast_py.chat.errors import ConnectionRefused
 from owncast_py.errors import AccountError, AccountsBusy, StorageError
 from web.body import InputRefused
-from web.middleware import SENTENCES
 from web.operations import Envelope, Handler
 
 BY_STATUS: Mapping[int, str] = {
@@ -143,8 +141,6 @@ def refusing(handler: Handler) -> Handler:
             return _answer(MatrixError(status, errcode, str(error), retry_after=error.retry_after))
         except AccountsBusy as error:
             return _answer(MatrixError(429, "M_LIMIT_EXCEEDED", str(error), retry_after=BUSY_SECONDS))
-        except ConnectionRefused as error:
-            return _answer(MatrixError(403, "M_FORBIDDEN", str(error)))
         except AccountError as error:
             return _answer(MatrixError(400, "M_INVALID_PARAM", str(error)))
         except StorageError as error:
@@ -170,7 +166,7 @@ def _of_fault(refused: InputRefused) -> MatrixError:
 
 def _answer(error: MatrixError) -> web.Response:
     if error.status >= 500:
-        log.error("request failed", status=error.status, reason=str(error) or SENTENCES[500])
+        log.error("request failed", status=error.status, reason=str(error))
     response = _document(error.status, error.body())
     if error.retry_after:
         response.headers["Retry-After"] = str(int(error.retry_after) + 1)

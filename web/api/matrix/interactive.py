@@ -46,10 +46,6 @@ class AuthData(Input):
     """The older way to say who."""
     password: Text | None = None
 
-    def name(self) -> str:
-        """The user that is named. Raises MatrixError."""
-        return name_of(self.identifier, self.user)
-
 
 def name_of(identifier: UserIdentifier | None, user: str) -> str:
     """Who is named, in either way. Raises MatrixError when nobody is, or in a way that is not known here."""
@@ -119,7 +115,7 @@ class Interactive:
         return Stage.PASSWORD if user is not None and await self._logins.has_password(user) else Stage.TOKEN
 
     async def _check_password(self, request: web.Request, auth: AuthData, user: User | None, session: Session) -> None:
-        named = await self._logins.find(self._callers.name_in(request, auth.name()))
+        named = await self._logins.find(self._callers.name_in(request, name_of(auth.identifier, auth.user)))
         if named is None or user is None or named.id != user.id:
             raise MatrixError(403, "M_FORBIDDEN", "The proof has to come from the user whose token this is.")
         if auth.password is None:
