@@ -7,6 +7,8 @@ IngestError
 │   └── AmfError           a value that is not AMF0
 ├── FlvError               an audio or video message that cannot be read
 │   └── UnsupportedCodec   a codec that this server cannot offer to viewers
+├── PlaylistError          a playlist, or a name in one, that cannot be used
+├── SegmentError           a segment that cannot be read
 └── PublishRefused         the gate, or the session, does not let this publisher in
 """
 
@@ -39,6 +41,14 @@ class FlvError(IngestError):
 
 class UnsupportedCodec(FlvError):
     """A codec that this server cannot offer to viewers."""
+
+
+class PlaylistError(IngestError):
+    """A playlist, or a name in one, that cannot be used."""
+
+
+class SegmentError(IngestError):
+    """A segment that cannot be read."""
 
 
 class PublishRefused(IngestError):

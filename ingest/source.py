@@ -1,8 +1,8 @@
 """What every ingest protocol hands on: one live source of encoded frames.
 
 Owns the vocabulary between ingest and everything behind it: codec headers, frames, and `LiveSource`, which
-carries them from one publisher to one listener. It knows no protocol, no clock and no socket. RTMP is the first
-ingest; SRT or WHIP would hand on the same objects.
+carries them from one publisher to one listener. It knows no protocol, no clock and no socket. RTMP and HLS hand on
+these objects; SRT or WHIP would hand on the same.
 
 Times are integers in units of 1/90000 s (`TIMESCALE`), on one timeline per source that starts near 0 and is
 already sane: per track they never go backwards and never jump (see `ingest.timeline`).
@@ -80,7 +80,7 @@ class Origin:
     """Where a source came from. Never holds the stream key."""
 
     protocol: str
-    """`rtmp` or `rtmps`."""
+    """`rtmp`, `rtmps` or `hls`."""
     address: str
     """The publisher's IP address, without a port."""
     encoder: str = ""
@@ -97,7 +97,8 @@ class SourceListener(Protocol):
         """The first header, or one that differs from the last; later frames need it."""
 
     def on_metadata(self, metadata: Mapping[str, object]) -> None:
-        """`onMetaData` or its like: width, height, framerate, videocodecid …; values are untrusted."""
+        """`onMetaData` or its like: width, height, framerate, videocodecid …; values are untrusted. Where the source
+        has variants, it has them from now on."""
 
     def on_video(self, frame: VideoFrame) -> None:
         """A picture. The first of a source, and the first after a header, is a keyframe."""
@@ -107,6 +108,26 @@ class SourceListener(Protocol):
 
     def on_end(self, reason: str) -> None:
         """The publisher left or was dropped; nothing follows. `reason` is a sentence for the log."""
+
+
+class VariantListener(Protocol):
+    """Who hears a variant; as `SourceListener`."""
+
+    def on_video_header(self, header: VideoHeader) -> None:
+        """The first header, or one that differs from the last."""
+
+    def on_video(self, frame: VideoFrame) -> None:
+        """A picture; never later than the source's own of the same time."""
+
+
+@dataclass(slots=True, eq=False)
+class SourceVariant:
+    """The same pictures, encoded by the publisher once more, with keyframes at the same times."""
+
+    bitrate: int
+    """Bits per second, as the publisher announces them; 0 when it does not."""
+    video: VideoHeader | None = None
+    listener: VariantListener | None = None
 
 
 @dataclass(slots=True, eq=False)
@@ -127,3 +148,11 @@ class LiveSource:
     """What the metadata announces: True, False, or None when it says nothing."""
     expects_audio: bool | None = None
     bytes_received: int = 0
+    keyframe_interval: float | None = None
+    """Seconds between keyframes, where ingest knows; None when only time will tell."""
+    encoded: bool = False
+    """Whether the publisher has encoded all there shall be: this source, and `variants` below it."""
+    variants: tuple[SourceVariant, ...] = ()
+    """Best first, without the source itself."""
+    bitrate: int = 0
+    """Bits per second of this source, as in `SourceVariant`; only where it is `encoded`."""

@@ -1,15 +1,18 @@
 """The secrets of a server: the stream keys for encoders and the admin password for its owner.
 
-Owns where they come from (the configuration, else the data directory, else made at the first start), how they are
-kept, compared and changed. A configured one wins and is never stored. Stream keys must be shown to the owner again, so
-they are kept readable in a file of mode 0600; the password only as an argon2id hash.
+Owns where they come from (the configuration, else the data directory, else made at the first start), how they are kept,
+compared and changed, and the token that follows from a stream key for encoders that send HLS. A configured one wins and
+is never stored. Stream keys must be shown to the owner again, so they are kept readable in a file of mode 0600; the
+password only as an argon2id hash.
 
 Everything here blocks (files, argon2) apart from `verify_stream_key`: call it off the event loop.
 """
 
 from __future__ import annotations
 
+import base64
 import contextlib
+import hashlib
 import hmac
 import os
 import secrets
@@ -34,6 +37,8 @@ STREAM_KEY_BYTES = 18
 """144 random bits: 24 characters to paste into an encoder."""
 ADMIN_PASSWORD_BYTES = 15
 """120 random bits: 20 characters."""
+DIRECT_TOKEN_BYTES = 18
+"""144 bits of the HMAC: 24 characters of an address."""
 
 
 class StreamKey(NamedTuple):
@@ -51,6 +56,7 @@ class _Kept(BaseModel):
     stream_key: Annotated[str, Field(min_length=1)] | None = None
     stream_keys: list[StreamKey] | None = None
     admin_password_hash: Annotated[str, Field(min_length=1)] | None = None
+    direct_salt: Annotated[str, Field(max_length=64)] = ""
 
 
 class Credentials:
@@ -64,12 +70,17 @@ class Credentials:
         *,
         configured_key: str | None = None,
         password_is_configured: bool = False,
+        direct_salt: str = "",
     ) -> None:
-        """`path` is the file that keeps what is changed; `configured_key` is valid beside the others."""
+        """`path` is the file that keeps what is changed; `configured_key` is valid beside the others.
+
+        `direct_salt` is what else the direct tokens are made of.
+        """
         self._path = path
         self._keys = tuple(stream_keys)
         self._configured_key = configured_key
         self._hash = admin_password_hash
+        self._direct_salt = direct_salt
         self.key_is_configured = configured_key is not None
         self.password_is_configured = password_is_configured
 
@@ -83,7 +94,32 @@ class Credentials:
     @property
     def secrets(self) -> list[str]:
         """What must appear in no log."""
-        return [*(each.key for each in self.stream_keys), self._hash]
+        return [*(each.key for each in self.stream_keys), *self._direct_tokens(), self._hash]
+
+    @property
+    def direct_token(self) -> str:
+        """What stands in the address to which encoders send HLS: it follows from the first stream key."""
+        return self._direct_tokens()[0]
+
+    def key_of_direct_token(self, candidate: str) -> str | None:
+        """The stream key that this token of an address stands for, found in a time that tells nothing of it."""
+        given = candidate.encode("utf-8", "surrogatepass")
+        found = None
+        for each, token in zip(self.stream_keys, self._direct_tokens(), strict=True):
+            if hmac.compare_digest(given, token.encode()):
+                found = each.key
+        return found
+
+    def renew_direct_tokens(self) -> None:
+        """Makes the addresses that were given away worthless. Blocks. Raises CredentialsError."""
+        salt = secrets.token_urlsafe(DIRECT_TOKEN_BYTES)
+        self._keep(self._keys, self._hash, salt)
+        self._direct_salt = salt
+
+    def _direct_tokens(self) -> list[str]:
+        salt = f"direct HLS input {self._direct_salt}".encode()
+        made = [hmac.digest(each.key.encode(), salt, hashlib.sha256) for each in self.stream_keys]
+        return [base64.urlsafe_b64encode(each[:DIRECT_TOKEN_BYTES]).decode() for each in made]
 
     def verify_stream_key(self, candidate: str) -> bool:
         """Whether `candidate` is a stream key, in a time that does not tell how much of it is right."""
@@ -142,8 +178,10 @@ class Credentials:
             raise CredentialsError(f"The admin password must have {MIN_PASSWORD} to {MAX_SECRET_LENGTH} characters.")
         return argon2.PasswordHasher().hash(password.encode("utf-8", "surrogatepass"))
 
-    def _keep(self, keys: Sequence[StreamKey], hashed: str) -> None:
-        _write(self._path, _Kept(stream_keys=list(keys), admin_password_hash=self._kept_hash(hashed)))
+    def _keep(self, keys: Sequence[StreamKey], hashed: str, salt: str | None = None) -> None:
+        kept = self._kept_hash(hashed)
+        salt = self._direct_salt if salt is None else salt
+        _write(self._path, _Kept(stream_keys=list(keys), admin_password_hash=kept, direct_salt=salt))
 
     def _kept_hash(self, hashed: str) -> str | None:
         """What stays in the file: a configured password is never stored, one that was kept before is not lost."""
@@ -174,7 +212,7 @@ def load_credentials(config: Config, announce: Callable[[str], None]) -> Credent
         admin_password_hash = kept_hash = argon2.PasswordHasher().hash(password)
     if made:
         # Kept before shown: what a person has written down is what the next start accepts.
-        _write(path, _Kept(stream_keys=keys or None, admin_password_hash=kept_hash))
+        _write(path, _Kept(stream_keys=keys or None, admin_password_hash=kept_hash, direct_salt=kept.direct_salt))
         announce(_box(made, path))
     return Credentials(
         path,
@@ -182,6 +220,7 @@ def load_credentials(config: Config, announce: Callable[[str], None]) -> Credent
         admin_password_hash,
         configured_key=configured_key,
         password_is_configured=config.admin_password is not None,
+        direct_salt=kept.direct_salt,
     )
 
 

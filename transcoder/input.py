@@ -14,8 +14,9 @@ from typing import Protocol
 
 from ingest.source import AudioFrame, AudioHeader, LiveSource, VideoFrame, VideoHeader
 from transcoder.lineup import Lineup
-from transcoder.opening import Opening
+from transcoder.opening import Opening, OpeningVariant
 from transcoder.process import Encoder
+from transcoder.variants import VariantInput
 from transcoder.video_codecs import with_parameter_sets
 
 MAX_GROUP_FRAMES = 1024
@@ -62,6 +63,7 @@ class SourceInput:
         self._group: list[VideoFrame | AudioFrame] = []
         self._grouping = False
         self._last_keyframe: int | None = None
+        self._variants: list[VariantInput] = []
 
     def go_on_air(self, lineup: Lineup, encoder: Encoder | None, shift: int) -> None:
         """From now on frames go to `lineup` and `encoder`, `shift` ticks later than the source says."""
@@ -71,11 +73,19 @@ class SourceInput:
         self._grouping = bool(lineup.direct_videos)
         self._last_keyframe = None
         self.longest_gap = 0
+        for variant in self._variants:
+            variant.go_on_air(lineup.variants.get(variant.number), shift)
 
     def go_off_air(self, opening: Opening | None, now: float) -> None:
         """Frames go to `opening` again, or nowhere."""
         self.opening, self.began = opening, now
         self._lineup = self._encoder = None
+        for variant in self._variants:
+            variant.go_off_air()
+
+    def describe_variants(self, begin: int) -> list[OpeningVariant]:
+        """The source's variants that a run can begin with, at the source's time `begin`."""
+        return [found for variant in self._variants if (found := variant.describe(begin)) is not None]
 
     @property
     def on_air(self) -> bool:
@@ -88,7 +98,13 @@ class SourceInput:
         return list(self._group)
 
     def on_metadata(self, metadata: Mapping[str, object]) -> None:
-        """Read from the source when it is needed."""
+        """Read from the source when it is needed; its variants are known from now on."""
+        if not self._variants:
+            self._variants = [
+                VariantInput(number, variant, self._renew) for number, variant in enumerate(self.source.variants, 1)
+            ]
+            for listener, variant in zip(self._variants, self.source.variants, strict=True):
+                variant.listener = listener
 
     def on_video_header(self, header: VideoHeader) -> None:
         if self.opening is not None:
@@ -160,6 +176,10 @@ class SourceInput:
             self._encoder.feed_audio(frame)
         if cut:
             lineup.advance()
+
+    def _renew(self) -> None:
+        if self._lineup is not None:
+            self._director.renew(self, self.source.video, self.source.audio)
 
     def _note_keyframe(self, frame: VideoFrame) -> bool:
         """Whether this keyframe goes on with what is on air. False: it brought other parameter sets than the header,

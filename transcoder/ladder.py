@@ -101,7 +101,10 @@ class SourceAudio:
 
 @dataclass(frozen=True, slots=True)
 class VideoRung:
-    """One video rendition. `framerate` is a cap, None is every frame; `bitrate` in kb/s, 0 for passthrough."""
+    """One video rendition. `framerate` is a cap, None is every frame; `bitrate` in kb/s, 0 where it is not known.
+
+    `encoding` says what is passed through: 0 is the source itself, then come the variants that it brings along.
+    """
 
     passthrough: bool
     width: int
@@ -109,6 +112,7 @@ class VideoRung:
     framerate: float | None
     bitrate: int
     cpu_usage_level: int
+    encoding: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +170,36 @@ def plan(
     else:
         builder.auto()
     return builder.ladder(segment_seconds)
+
+
+def given(videos: Sequence[tuple[int, SourceVideo, int]], audio: SourceAudio | None) -> Ladder:
+    """The ladder of a source that is encoded already: nothing is made of it.
+
+    `videos`: which encoding, its picture, and its bits per second as far as they are announced. Raises LadderError when
+    there is nothing.
+    """
+    if not videos and audio is None:
+        raise LadderError("The source has neither video nor audio; check the encoder's outputs.")
+    rungs = [
+        VideoRung(True, video.width, video.height, None, bitrate // 1000, DEFAULT_LEVEL, encoding)
+        for encoding, video, bitrate in videos
+    ]
+    sizes = [min(rung.width, rung.height) for rung in rungs]
+    names = [
+        f"{size}p" if sizes.count(size) == 1 else f"{size}p {rung.bitrate} kb/s"
+        for size, rung in zip(sizes, rungs, strict=True)
+    ]
+    sound = None if audio is None else 0
+    variants = tuple(Variant(name, number, sound) for number, name in enumerate(names)) or (Variant("Audio", None, 0),)
+    reason = "The stream is shown as the encoder made it; nothing is encoded here."
+    return Ladder(
+        tuple(rungs),
+        () if audio is None else (AudioRung(True, 0),),
+        variants,
+        (reason,),
+        "source" if rungs else "own",
+        SHARED_KEYFRAME_SECONDS,
+    )
 
 
 @dataclass(slots=True)

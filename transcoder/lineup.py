@@ -108,6 +108,8 @@ class Lineup:
         self._video_headers: dict[int, tuple[VideoHeader, VideoInfo]] = {}
         self._audio_headers: dict[int, tuple[AudioHeader, AudioInfo]] = {}
         self.direct_videos: list[VideoPackager] = []
+        self.variants: dict[int, VideoPackager] = {}
+        """Where the pictures of the source's own variants go, by encoding."""
         self.direct_audios: list[AudioPackager] = []
         self.followers: list[VideoPackager | AudioPackager] = []
 
@@ -123,9 +125,17 @@ class Lineup:
         """Starts a run of the source that `opening` describes; `ladder` fits. Returns the run's number."""
         self.ladder = ladder
         run = self.schedule.begin_run(own_grid=ladder.keyframes == "own")
-        self.direct_videos, self.direct_audios = [], []
+        self.direct_videos, self.direct_audios, self.variants = [], [], {}
         first = opening.first_keyframe
+        for variant in opening.variants:
+            for number, video_rung in enumerate(ladder.videos):
+                if video_rung.encoding == variant.number:
+                    self._describe_video(number, variant.header, variant.info)
+                    self._videos[number].begin_run(run, variant.composition)
+                    self.variants[variant.number] = self._videos[number]
         for number, video_rung in enumerate(ladder.videos):
+            if video_rung.encoding:
+                continue
             if video_rung.passthrough and opening.video is not None and opening.video_info is not None:
                 self._describe_video(number, opening.video, opening.video_info)
                 self._videos[number].begin_run(run, first.pts - first.dts if first else 0)
@@ -141,9 +151,9 @@ class Lineup:
     def end_run(self) -> None:
         """Ends the run and finishes the renditions that do not wait for ffmpeg."""
         self.schedule.end_run()
-        for packager in (*self.direct_videos, *self.direct_audios):
+        for packager in (*self.direct_videos, *self.variants.values(), *self.direct_audios):
             packager.finish()
-        self.direct_videos, self.direct_audios = [], []
+        self.direct_videos, self.direct_audios, self.variants = [], [], {}
 
     def advance(self) -> None:
         """A part began: closes what can be closed everywhere."""
@@ -286,8 +296,8 @@ def _longest_keyframe_interval(ladder: Ladder, opening: Opening) -> int:
 
 
 def _shape(ladder: Ladder) -> tuple[object, ...]:
-    def making(rung: VideoRung | AudioRung) -> bool:
-        return rung.passthrough
+    def making(rung: VideoRung | AudioRung) -> tuple[bool, int]:
+        return rung.passthrough, rung.encoding if isinstance(rung, VideoRung) else 0
 
     return (
         tuple(map(making, ladder.videos)),

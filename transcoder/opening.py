@@ -7,6 +7,7 @@ Sans-I/O: media time passes with the frames, wall time with `expire`.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from ingest.source import (
     TIMESCALE,
@@ -38,6 +39,19 @@ MIN_FRAMERATE, MAX_FRAMERATE = 1.0, 240.0
 """Frames per second that are believed; parts are made long enough for one frame, so less would make them endless."""
 
 
+@dataclass(frozen=True, slots=True)
+class OpeningVariant:
+    """One of the variants that a source brings along, as far as it has been seen."""
+
+    number: int
+    """Counts the source's encodings; the source itself is 0."""
+    header: VideoHeader
+    info: VideoInfo
+    composition: int
+    """Ticks from decoding to showing its first picture."""
+    bitrate: int
+
+
 class Opening:
     """Collects headers and frames until the source can be planned for.
 
@@ -52,6 +66,8 @@ class Opening:
         self.video_info: VideoInfo | None = None
         self.audio_info: AudioInfo | None = None
         self.problem = ""
+        self.variants: list[OpeningVariant] = []
+        """What the source brings along, where that can be used; filled in by whoever hears it."""
         self._source = source
         self._interval = keyframe_interval
         self._expired = False
@@ -97,11 +113,14 @@ class Opening:
     @property
     def source_video(self) -> SourceVideo | None:
         """The picture as the ladder needs to know it."""
-        info = self.video_info
-        if info is None:
-            return None
-        rare = info.codec is VideoCodec.AVC and not info.name.startswith(COMMON_PROFILES)
-        return SourceVideo(info.codec, info.width, info.height, info.framerate, self._keyframe_interval(), rare)
+        return None if self.video_info is None else self._as_source(self.video_info)
+
+    @property
+    def encodings(self) -> list[tuple[int, SourceVideo, int]]:
+        """The source's own picture and those of its variants, as `ladder.given` takes them."""
+        video = self.source_video
+        own = [] if video is None else [(0, video, self._source.bitrate)]
+        return own + [(each.number, self._as_source(each.info), each.bitrate) for each in self.variants]
 
     @property
     def source_audio(self) -> SourceAudio | None:
@@ -113,6 +132,10 @@ class Opening:
     def first_keyframe(self) -> VideoFrame | None:
         """The picture everything starts with."""
         return self._first_keyframe
+
+    def _as_source(self, info: VideoInfo) -> SourceVideo:
+        rare = info.codec is VideoCodec.AVC and not info.name.startswith(COMMON_PROFILES)
+        return SourceVideo(info.codec, info.width, info.height, info.framerate, self._keyframe_interval(), rare)
 
     def _keep(self, frame: VideoFrame | AudioFrame, time: int) -> None:
         self._began = time if self._began is None else self._began
@@ -144,9 +167,10 @@ class Opening:
             self.problem = f"The sound cannot be used: {error}"
 
     def _keyframe_interval(self) -> float | None:
-        """Seconds between keyframes, as measured before or as x264 declares; None when only time will tell."""
-        if self._interval is not None or self._first_keyframe is None or self.video_info is None:
-            return self._interval
+        """Seconds between keyframes, as measured, told by ingest or declared by x264; None when only time will tell."""
+        told = [each for each in (self._interval, self._source.keyframe_interval) if each is not None]
+        if told or self._first_keyframe is None or self.video_info is None:
+            return max(told, default=None)
         frames = keyframe_interval_hint(self._first_keyframe.data)
         return None if frames is None else frames / (self.video_info.framerate or 30.0)
 

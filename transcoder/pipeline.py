@@ -30,6 +30,7 @@ from transcoder.ladder import (
     SourceAudio,
     SourceVideo,
     VariantSettings,
+    given,
     plan,
 )
 from transcoder.levels import LEVELS
@@ -245,8 +246,10 @@ class Pipeline:
 
     def _open(self, origin: SourceInput, opening: Opening, *, afresh: bool = False) -> None:
         self._adopt()
+        if opening.first_keyframe is not None:
+            opening.variants = origin.describe_variants(opening.first_keyframe.pts)
         try:
-            ladder = self._plan(opening)
+            ladder = self._plan(origin.source, opening)
         except LadderError as error:
             origin.source.close(opening.problem or str(error))
             return
@@ -279,7 +282,9 @@ class Pipeline:
             else:
                 origin.on_audio(frame)
 
-    def _plan(self, opening: Opening) -> Ladder:
+    def _plan(self, source: LiveSource, opening: Opening) -> Ladder:
+        if source.encoded:
+            return given(opening.encodings, opening.source_audio)
         speed = self._toolbox.choice.speed if self._toolbox is not None else EncodingSpeed(0.0)
         return plan(
             self._settings.variants,
@@ -352,6 +357,10 @@ class Pipeline:
         # What comes next must fit: the longest interval that may still be passed through, else anything longer.
         target = lineup.window.target_duration
         self._interval = LONE_KEYFRAME_SECONDS if target < LONE_KEYFRAME_SECONDS else target + 0.5
+        if origin.source.encoded:
+            # Its variants' pictures are gone, so it begins with the next keyframe instead of the last one.
+            self._begin_anew(origin, origin.source.video, origin.source.audio)
+            return
         opening = Opening(origin.source, keyframe_interval=self._interval)
         for frame in origin.group:
             if isinstance(frame, VideoFrame):

@@ -20,11 +20,9 @@ from typing import Final, cast
 
 import structlog
 
-from ingest.errors import PublishRefused
+from ingest.gate import PublishGate
 from ingest.rtmp.handshake import PACKET_SIZE
-from ingest.rtmp.session import PublishGate, PublishRequest, RtmpSession
-
-__all__ = ["PublishGate", "PublishRefused", "PublishRequest", "RtmpLimits", "RtmpServer"]
+from ingest.rtmp.session import RtmpSession
 
 log = structlog.get_logger(__name__)
 

@@ -8,17 +8,17 @@ listener that the gate returns. It owns no socket, clock or log, and it never ke
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Final, Protocol
+from typing import Final
 
 from ingest.errors import AmfError, ChunkError, FlvError, IngestError, PublishRefused
 from ingest.flv import AUDIO_FOURCCS, VIDEO_FOURCCS, FlvReader
+from ingest.gate import PublishGate, PublishRequest
 from ingest.rtmp import messages
 from ingest.rtmp.amf0 import AmfValue, finite
 from ingest.rtmp.chunks import MAX_MEDIA_MESSAGE, MAX_OTHER_MESSAGE, ChunkReader, ChunkWriter
 from ingest.rtmp.handshake import Handshake
 from ingest.rtmp.messages import Command
-from ingest.source import LiveSource, Origin, SourceListener
+from ingest.source import LiveSource, Origin
 from ingest.timeline import Timeline
 
 APPLICATION: Final = "live"
@@ -46,28 +46,6 @@ _CAN_FORWARD: Final = 4.0
 _CAPABILITIES: Final = 2.0 + 4.0 + 8.0  # CapsExMask: Multitrack, ModEx, TimestampNanoOffset
 _MESSAGE_STREAM: Final = 1.0
 _TAG_HEADER: Final = 11
-
-
-@dataclass(frozen=True, slots=True)
-class PublishRequest:
-    """What a gate decides on."""
-
-    key: str = field(repr=False)
-    """The stream key as the encoder sent it, without query string; not empty."""
-    app: str
-    """The RTMP application, always `live`."""
-    source: LiveSource = field(repr=False)
-
-
-class PublishGate(Protocol):
-    """Decides who may publish."""
-
-    def admit(self, request: PublishRequest) -> SourceListener:
-        """The listener for the source, or `PublishRefused` with a sentence for the encoder. Must not block.
-
-        To let a new publisher take over, a gate calls `close` of the old source before it returns; the old listener's
-        `on_end` is called within that call.
-        """
 
 
 class RtmpSession:
@@ -305,7 +283,7 @@ class RtmpSession:
         source = LiveSource(Origin(self._protocol, self._address, self._encoder), self.end)
         source.bytes_received = self.bytes_received
         try:
-            source.listener = self._gate.admit(PublishRequest(key, APPLICATION, source))
+            source.listener = self._gate.admit(PublishRequest(key, source))
         except PublishRefused as error:
             self._refuse("NetStream.Publish.BadName", str(error), stream_id)
             return

@@ -21,8 +21,10 @@ from typing import TypeVar
 
 import structlog
 
+from ingest.hls.inlet import HlsInlet
 from ingest.rtmp.server import RtmpServer
 from owncast_py import check
+from owncast_py.app.direct_input import Direct
 from owncast_py.app.kit import Kit
 from owncast_py.app.stage import Stage
 from owncast_py.app.studio import StageStudio
@@ -66,6 +68,7 @@ from web.api.matrix.dialect import Matrix
 from web.api.owncast.dialect import Owncast, mount_owncast
 from web.api.owncast.server_config import Running
 from web.authentication import Authentication
+from web.direct_input import direct_input_routes
 from web.hls import Hls
 from web.hls import routes as hls_routes
 from web.hot import HotDocument
@@ -149,8 +152,11 @@ async def run(config: Config, credentials: Credentials, logs: RecentLogs) -> Non
 
         host = Host(stage.viewers, lambda: obstacles, config.trusted_proxies)
         hls = Hls(stage, stage.viewers)
+        inlet = HlsInlet(stage)
+        stack.push_async_callback(inlet.aclose)
         pages = await asyncio.to_thread(load_pages, PAGES)
-        application = build_application(host, pages, hls_routes(hls))
+        routes = [*hls_routes(hls), *direct_input_routes(Direct(inlet, credentials))]
+        application = build_application(host, pages, routes)
         running = [Running(VERSION, listen.http_host, listen.http_port, config.rtmp_host, listen.rtmp_port)]
         authentication = Authentication(foundations.accounts, credentials.verify_admin_password, time.monotonic)
         ably = Ably(services, _now, time.monotonic, sandbox=config.channels.sandbox)

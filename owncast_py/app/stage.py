@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 import structlog
 
 from ingest.errors import PublishRefused
-from ingest.rtmp.server import PublishRequest
+from ingest.gate import PublishRequest
 from ingest.source import LiveSource, SourceListener
 from owncast_py.app.kit import Kit
 from owncast_py.app.rate import Rate

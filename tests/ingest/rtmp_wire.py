@@ -6,11 +6,12 @@ import asyncio
 from collections.abc import Mapping, Sequence
 
 from ingest.errors import PublishRefused
+from ingest.gate import PublishRequest
 from ingest.rtmp import messages
 from ingest.rtmp.amf0 import AmfValue
 from ingest.rtmp.chunks import MAX_MEDIA_MESSAGE, ChunkReader
 from ingest.rtmp.messages import Command, read_command
-from ingest.rtmp.session import PublishRequest, RtmpSession
+from ingest.rtmp.session import RtmpSession
 from ingest.source import AudioFrame, AudioHeader, LiveSource, SourceListener, VideoFrame, VideoHeader
 
 KEY = "correct-horse"

@@ -31,9 +31,11 @@ from rtmp_wire import (
     video_header,
 )
 
+from ingest.errors import PublishRefused
+from ingest.gate import PublishRequest
 from ingest.rtmp import messages
 from ingest.rtmp import server as server_module
-from ingest.rtmp.server import PublishRefused, PublishRequest, RtmpLimits, RtmpServer
+from ingest.rtmp.server import RtmpLimits, RtmpServer
 from ingest.source import AudioCodec, SourceListener, VideoCodec
 
 SYSTEM = shutil.which("ffmpeg") or ""

@@ -99,7 +99,7 @@ def test_enhanced_rtmp_is_announced_to_those_who_ask() -> None:
 def test_where_the_key_may_stand(app: str, name: str, key: str) -> None:
     gate = Gate()
     talk(hello(app, name), gate)
-    assert [(request.app, request.key) for request in gate.requests] == [("live", key)]
+    assert [request.key for request in gate.requests] == [key]
 
 
 def test_the_key_is_in_no_representation() -> None:

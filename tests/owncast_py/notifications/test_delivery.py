@@ -187,7 +187,7 @@ async def test_options_are_asked_without_a_body_and_answered_with_headers() -> N
 
 
 async def test_options_keep_the_rules_of_posts() -> None:
-    async with receiving() as other, receiving() as receiver, posting(seconds=0.05) as poster:
+    async with receiving() as other, receiving() as receiver, posting() as poster:
         receiver.manner = answering(307, Location="/hook")
         outcome, _ = await poster.options(receiver.url, {})
         assert "more than 2 times" in outcome.error
@@ -196,7 +196,8 @@ async def test_options_keep_the_rules_of_posts() -> None:
         outcome, _ = await poster.options(receiver.url, {})
         assert "redirects to another place" in outcome.error
         receiver.manner = receiver.hang
-        outcome, headers = await poster.options(receiver.url, {})
+        async with posting(seconds=0.05) as hasty:
+            outcome, headers = await hasty.options(receiver.url, {})
         assert outcome.error.endswith("did not answer within 0.05 seconds.")
         assert headers == {}
         assert other.requests == []

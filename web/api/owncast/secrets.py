@@ -1,4 +1,4 @@
-"""Stream keys, the admin password, and the admin's sessions.
+"""Stream keys and the address that follows from them, the admin password, and the admin's sessions.
 
 Owns those routes' wire format. What a secret must be, and where it is kept, is `owncast_py.credentials`'; a session is
 a device of the admin (see `web.authentication`).
@@ -85,6 +85,7 @@ class SecretsApi:
         api.add("POST", "/api/admin/config/key", self._set_key, admin)
         api.add("POST", "/api/admin/config/adminpass", self._set_password, admin)
         api.add("POST", "/api/admin/config/streamkeys", self._set_keys, admin)
+        api.add("POST", "/api/admin/config/directhlsinput/renew", self._renew_direct_input, admin)
         api.add("POST", "/api/admin/session", self._sign_in)
         api.add("GET", "/api/admin/session", self._session, admin)
         api.add("DELETE", "/api/admin/session", self._sign_out, admin)
@@ -98,7 +99,6 @@ class SecretsApi:
                 "or add keys with config/streamkeys."
             )
         await self._change(call, lambda: self._credentials.set_both(call.input.value), "stream key and admin password")
-        self._hide(call.input.value)
         await self._password_changed(call.request)
         return done("the stream key and the admin password are changed")
 
@@ -116,17 +116,22 @@ class SecretsApi:
         """Sets the stream keys. A key that is taken away does not end a broadcast that began with it."""
         keys = [StreamKey(each.key, each.comment) for each in call.input.value]
         await self._change(call, lambda: self._credentials.set_stream_keys(keys), "stream keys")
-        for each in keys:
-            self._hide(each.key)
         if self._credentials.key_is_configured:
             return done("the stream keys are changed; the one from the configuration stays valid")
         return done("the stream keys are changed")
 
-    async def _change(self, call: Call[Input], change: Callable[[], None], what: str) -> None:
+    async def _renew_direct_input(self, call: Call[None]) -> Done:
+        """Makes the address to which encoders send HLS (`directhlsinputurl` of `serverconfig`) another one."""
+        await self._change(call, self._credentials.renew_direct_tokens, "direct HLS input")
+        return done("the address is another one now; the old one is refused")
+
+    async def _change(self, call: Call[Input] | Call[None], change: Callable[[], None], what: str) -> None:
         try:
             await asyncio.to_thread(change)
         except CredentialsError as error:
             raise web.HTTPBadRequest(text=str(error)) from None
+        for secret in self._credentials.secrets:
+            self._hide(secret)
         await self._moderation.record(call.actor, "change secret", what)
 
     async def _password_changed(self, request: web.Request) -> None:

@@ -26,10 +26,12 @@ from owncast_py.setting_groups import (
     VideoSettings,
 )
 from owncast_py.settings import Settings
+from web.addresses import origin
 from web.api.owncast import answers
 from web.api.owncast.config import ActionView, SocialHandleView, action_views, social_views
 from web.api.owncast.storage import StorageView, storage_view
 from web.authentication import Authentication
+from web.direct_input import direct_input_address
 from web.operations import Call, Operation
 
 
@@ -214,7 +216,7 @@ class ServerConfigApi:
         api.add("GET", "/api/admin/serverconfig", self._config, self._authentication.as_admin)
         return api.operations
 
-    async def _config(self, _call: Call[None]) -> ServerConfig:
+    async def _config(self, call: Call[None]) -> ServerConfig:
         """Everything that is set."""
         instance, chat = self._settings.get(InstanceSettings), self._settings.get(ChatSettings)
         video, listen = self._settings.get(VideoSettings), self._settings.get(ListenSettings)
@@ -226,7 +228,9 @@ class ServerConfigApi:
             "webServerIP": listen.http_host or running.http_host,
             "rtmpServerPort": listen.rtmp_port or running.rtmp_port,
             "rtmpServerAddress": running.rtmp_host,
-            "directhlsinputurl": "",
+            "directhlsinputurl": direct_input_address(
+                instance.server_url or origin(call.request), self._credentials.direct_token
+            ),
             "s3": storage_view(self._settings.get(StorageSettings)),
             "videoSettings": {
                 "videoQualityVariants": [_quality(each) for each in video.variants if isinstance(each, Variant)],
