@@ -24,6 +24,9 @@ from owncast_py.setting_groups import GROUPS, Group
 from owncast_py.storage import settings as repository
 from owncast_py.storage.database import Database
 
+SECRETS = frozenset({"secret", "private_key"})
+"""Fields whose values no sentence repeats."""
+
 log = structlog.get_logger(__name__)
 
 
@@ -93,7 +96,13 @@ def _validated(group: type[G], values: dict[str, object]) -> G:
         fault = error.errors(include_url=False)[0]
         where = ".".join([group.group, *(str(part) for part in fault["loc"])])
         given = repr(fault["input"])
-        shown = given if len(given) <= 60 else given[:57] + "…"
+        shown = (
+            "what it was given"
+            if SECRETS.intersection(fault["loc"])
+            else given
+            if len(given) <= 60
+            else given[:57] + "…"
+        )
         raise SettingError(f"{where} cannot be {shown}: {fault['msg'].lower()}.") from error
 
 
