@@ -75,6 +75,10 @@ class Settings:
                 await self._keep(after)
             return after
 
+    def altered(self, group: type[G], **fields: object) -> G:
+        """What a group would be with those fields; nothing changes. Raises SettingError for a value that cannot be."""
+        return _validated(group, self.get(group).model_dump() | fields)
+
     async def _keep(self, after: Group) -> None:
         group = type(after)
 

@@ -25,6 +25,7 @@ from ingest.rtmp.server import RtmpServer
 from owncast_py import check
 from owncast_py.app.kit import Kit
 from owncast_py.app.stage import Stage
+from owncast_py.app.stores import StoreObjects
 from owncast_py.app.studio import StageStudio
 from owncast_py.backup.commands import database_file
 from owncast_py.backup.errors import BackupError
@@ -56,6 +57,7 @@ from owncast_py.setting_groups import (
     VideoSettings,
 )
 from owncast_py.storage.database import address_of
+from owncast_py.store_trial import StoreTrial
 from transcoder import encoders, ffmpeg_binary
 from transcoder.errors import EncoderError
 from transcoder.segment_store.disk import DiskStore
@@ -148,6 +150,8 @@ async def run(config: Config, credentials: Credentials, logs: RecentLogs) -> Non
         counts = await _measure(config, stage, services, stack)
         backups = await _back_up(config, stack)
 
+        store_trial = StoreTrial(StoreObjects.open)
+        stack.callback(store_trial.aclose)
         host = Host(stage.viewers, lambda: obstacles, config.trusted_proxies)
         hls = Hls(stage, stage.viewers)
         pages = await asyncio.to_thread(load_pages, PAGES)
@@ -164,6 +168,7 @@ async def run(config: Config, credentials: Credentials, logs: RecentLogs) -> Non
                 exposition=Exposition(counts),
                 logs=logs,
                 backups=backups,
+                store_trial=store_trial,
                 credentials=credentials,
                 authentication=authentication,
                 running=lambda: running[0],

@@ -6,7 +6,7 @@ import asyncio
 import threading
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import boto3
 import pytest
@@ -267,6 +267,11 @@ async def test_what_is_deleted_before_it_was_uploaded_is_never_there() -> None:
     [
         ("SignatureDoesNotMatch", 403, "it answers 403 SignatureDoesNotMatch: the secret is wrong."),
         ("InvalidAccessKeyId", 403, "it answers 403 InvalidAccessKeyId: the access key is not known there."),
+        (
+            "RequestTimeTooSkewed",
+            403,
+            "it answers 403 RequestTimeTooSkewed: the clock of this machine or of the store is wrong.",
+        ),
         ("NoSuchBucket", 404, "it answers 404 NoSuchBucket: there is no such bucket."),
         ("Odd", 500, "it answers 500 Odd: Something."),
     ],
@@ -287,9 +292,15 @@ async def test_what_a_store_refuses_is_said_in_a_sentence(code: str, status: int
 
 
 async def test_a_store_that_is_not_there_is_said_to_be(place: S3Place) -> None:
-    with pytest.raises(OSError, match="it cannot be reached") as raised:
+    with pytest.raises(OSError, match=r"it cannot be reached: nothing answers there\.") as raised:
         await asyncio.to_thread(connect(NOWHERE).put, "x", b"y", "text/plain", "no-store")
     assert "a-secret" not in str(raised.value)
+    nameless = replace(NOWHERE, endpoint="http://s3.invalid")
+    with pytest.raises(OSError, match=r"it cannot be reached: its name is not found; check the endpoint\."):
+        await asyncio.to_thread(connect(nameless).put, "x", b"y", "text/plain", "no-store")
+    mute = replace(NOWHERE, endpoint=place.endpoint.replace("http:", "https:"))
+    with pytest.raises(OSError, match="it does not speak TLS there; check whether the endpoint begins with https"):
+        await asyncio.to_thread(connect(mute).put, "x", b"y", "text/plain", "no-store")
     assert "a-secret" not in repr(NOWHERE)
 
 
