@@ -126,7 +126,6 @@ async def run(config: Config, credentials: Credentials, logs: RecentLogs) -> Non
             title=settings.get(InstanceSettings).title,
             record=record,
         )
-        await stage.start()
         stack.push_async_callback(stage.aclose)
         studio = StageStudio(stage, kit)
         services = await open_services(
@@ -144,6 +143,8 @@ async def run(config: Config, credentials: Credentials, logs: RecentLogs) -> Non
                 monotonic=time.monotonic,
             ),
         )
+        # Whoever hears of its store is there by now.
+        await stage.start()
         if record.interrupted:
             # Every show that was announced ends for its listeners, also one that the server did not live to end.
             foundations.events.publish(StreamStopped(_now(), settings.get(InstanceSettings).title))

@@ -186,11 +186,9 @@ async def test_a_store_that_hangs_costs_one_step_and_a_second_trial_is_refused_m
 
 
 async def test_what_the_store_refuses_is_told_without_the_secret() -> None:
-    [step] = await tried(Bucket("", refuses={"put": "it answers 403 SignatureDoesNotMatch: the secret is wrong."}))
-    assert step.message == (
-        "Nothing can be written to the store at https://s3.example: it answers 403 SignatureDoesNotMatch: the secret is "
-        "wrong."
-    )
+    refusal = "it answers 403 SignatureDoesNotMatch: the secret is wrong."
+    [step] = await tried(Bucket("", refuses={"put": refusal}))
+    assert step.message == f"Nothing can be written to the store at https://s3.example: {refusal}"
     assert "quite-secret" not in step.message
 
 
@@ -214,10 +212,10 @@ async def test_an_address_that_is_not_there_is_said_to_be() -> None:
 
 async def test_a_certificate_that_is_not_valid_is_said_to_be(tmp_path: Path) -> None:
     key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
+    files = ["-keyout", str(key), "-out", str(certificate)]
     await asyncio.to_thread(
         subprocess.run,
-        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"]
-        + ["-keyout", str(key), "-out", str(certificate)],
+        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost", *files],
         check=True,
         capture_output=True,
     )

@@ -125,7 +125,10 @@ def mount_owncast(application: web.Application, owncast: Owncast) -> Documents:
         ChannelKeysApi(services.foundations.keyring, moderation, authentication),
         ChannelsAdminApi(services, moderation, authentication, owncast.now),
         UsersApi(chat, authentication),
-        ShowApi(studio, services.playback, owncast.logs, moderation, authentication, version),
+        ShowApi(
+            *(studio, services.playback, owncast.logs, moderation, authentication),
+            *(lambda: services.store_watch.trouble, version),
+        ),
         ServerConfigApi(settings, studio, owncast.credentials, authentication, owncast.running),
         SettingsApi(settings, studio, moderation, authentication, owncast.insists, services.outgoing.check),
         SecretsApi(owncast.credentials, accounts, moderation, authentication, owncast.hide),
