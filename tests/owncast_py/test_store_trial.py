@@ -186,7 +186,7 @@ async def test_a_store_that_hangs_costs_one_step_and_a_second_trial_is_refused_m
 
 
 async def test_what_the_store_refuses_is_told_without_the_secret() -> None:
-    refusal = "it answers 403 SignatureDoesNotMatch: the secret is wrong."
+    refusal = "it answers 403 SignatureDoesNotMatch: the secret is not the access key's."
     [step] = await tried(Bucket("", refuses={"put": refusal}))
     assert step.message == f"Nothing can be written to the store at https://s3.example: {refusal}"
     assert "quite-secret" not in step.message

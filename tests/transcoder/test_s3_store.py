@@ -290,7 +290,11 @@ async def test_what_is_deleted_before_it_was_uploaded_is_never_there() -> None:
 @pytest.mark.parametrize(
     ("code", "status", "meaning"),
     [
-        ("SignatureDoesNotMatch", 403, "it answers 403 SignatureDoesNotMatch: the secret is wrong."),
+        (
+            "SignatureDoesNotMatch",
+            403,
+            "it answers 403 SignatureDoesNotMatch: the secret is not the access key's.",
+        ),
         ("InvalidAccessKeyId", 403, "it answers 403 InvalidAccessKeyId: the access key is not known there."),
         (
             "RequestTimeTooSkewed",

@@ -38,7 +38,7 @@ _MEANINGS = {
     "NoSuchBucket": "there is no such bucket",
     "PermanentRedirect": "the bucket is in another region, or at another endpoint",
     "RequestTimeTooSkewed": "the clock of this machine or of the store is wrong",
-    "SignatureDoesNotMatch": "the secret is wrong",
+    "SignatureDoesNotMatch": "the secret is not the access key's",
     "SlowDown": "it asks for fewer requests",
 }
 
