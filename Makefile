@@ -46,7 +46,7 @@ run: setup
 
 setup: $(STAMPS)/package $(PAGES)
 
-test: setup $(STAMPS)/dev $(LIBRARIES:%=$(STAMPS)/%)
+test: setup $(STAMPS)/dev $(LIBRARIES:%=$(STAMPS)/%) $(STAMPS)/swift
 	@tests/install-tools.sh
 	$(if $(PAGES),cd static && npm run --silent test)
 	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile $(ARGS)
@@ -92,6 +92,12 @@ $(LIBRARIES:%=$(STAMPS)/%): $(STAMPS)/%: tests/e2e/%_python/requirements.lock te
 	cd tests/e2e/$*_js && npm ci --no-audit --no-fund --silent
 	@touch $@
 
+# The S3 server of the tests.
+$(STAMPS)/swift: tests/e2e/swift_python/requirements.lock | $(STAMPS)/venv
+	@$(PYTHON) -m venv $(STAMPS)/swift-python
+	$(STAMPS)/swift-python/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@touch $@
+
 # Written only when it says something else, so that the pages are not built anew for nothing.
 $(STAMPS)/api: $(API_SOURCES) $(STAMPS)/package
 	@$(BIN)/owncast-py openapi > $(API).new
@@ -116,7 +122,7 @@ lock:
 	@test -n '$(UV)' || { echo 'make lock needs uv on the PATH: pip install uv' >&2; exit 1; }
 	$(UV_COMPILE) --group build pyproject.toml -o requirements.lock
 	$(UV_COMPILE) --group dev pyproject.toml -o requirements-dev.lock
-	for each in $(LIBRARIES); do \
+	for each in $(LIBRARIES) swift; do \
 	  $(UV_COMPILE) tests/e2e/$${each}_python/requirements.in -o tests/e2e/$${each}_python/requirements.lock; done
 
 clean:

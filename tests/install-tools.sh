@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
-# What the tests need beside the Python packages: Chromium with its driver, and ffprobe. Installs what is missing when
-# it may (root, and a system with apt-get), otherwise says exactly what to install.
+# What the tests need beside the Python packages: Chromium with its driver, ffprobe, and memcached for the S3 server.
+# Installs what is missing when it may (root, and a system with apt-get), otherwise says exactly what to install.
 set -euo pipefail
 
 packages=()
 has() { command -v "$1" >/dev/null 2>&1; }
 has chromium || has chromium-browser || has google-chrome || packages+=(chromium)
 has chromedriver || packages+=(chromium-driver)
+has memcached || packages+=(memcached)
 has ffprobe || packages+=(ffmpeg)
 [ ${#packages[@]} -eq 0 ] && exit 0
 
@@ -18,6 +19,6 @@ if [ "$(id -u)" -eq 0 ] && has apt-get; then
 else
   echo "The tests need ${packages[*]}. On Debian and Ubuntu:" >&2
   echo "  sudo apt-get install ${packages[*]}" >&2
-  echo "Elsewhere install Chromium, its driver (chromedriver) and ffmpeg (for ffprobe) from your system." >&2
+  echo "Elsewhere install Chromium, its driver (chromedriver), memcached and ffmpeg (for ffprobe) from your system." >&2
   exit 1
 fi

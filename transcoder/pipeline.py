@@ -39,6 +39,7 @@ from transcoder.offload import Offload
 from transcoder.opening import Opening
 from transcoder.segment_store import SegmentStore, keep
 from transcoder.segments import Segment
+from transcoder.showcase import Showcase
 from transcoder.slate import make_silence
 from transcoder.stills import Stills
 from transcoder.window import LiveWindow, Rendition
@@ -97,6 +98,7 @@ class Pipeline:
         session: Callable[[], str] = lambda: secrets.token_hex(4),
     ) -> None:
         self.stills = Stills(clock)
+        self._showcase = Showcase(self.stills)
         self._settings = settings
         self._level = LEVELS[settings.latency_level]
         self._toolbox = toolbox
@@ -313,6 +315,7 @@ class Pipeline:
         self._lineup = lineup
         self._window_began = self._clock()
         self.stills.forget()
+        self._showcase.forget()
         if self._offload is not None:
             self._offload.begin(lineup.window)
         log.info("broadcast", session=lineup.window.session, variants=[v.name for v in ladder.variants])
@@ -405,6 +408,8 @@ class Pipeline:
         if lineup is not None and not lineup.window.settled and now - self._window_began >= SETTLE_SECONDS:
             lineup.window.settle()
         self._lane.tick(now)
+        if self._offload is not None and lineup is not None and not lineup.window.ended and self._showcase.due(now):
+            self._spawn(self._showcase.show(self._offload, lineup.window))
 
     def _wait_for(self, origin: SourceInput) -> None:
         """A source is connected and gives nothing to show: the slate, until its next keyframe."""

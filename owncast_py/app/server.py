@@ -27,12 +27,13 @@ from owncast_py import check
 from owncast_py.app.direct_input import Direct
 from owncast_py.app.kit import Kit
 from owncast_py.app.stage import Stage
+from owncast_py.app.stores import StoreObjects
 from owncast_py.app.studio import StageStudio
 from owncast_py.backup.commands import database_file
 from owncast_py.backup.errors import BackupError
 from owncast_py.backup.hourly import HourlyBackups
 from owncast_py.broadcast.record import ShowRecord
-from owncast_py.config import Config, Notifications, is_loopback
+from owncast_py.config import S3, Config, Notifications, is_loopback
 from owncast_py.credentials import Credentials
 from owncast_py.delivery_channels import Carriers
 from owncast_py.errors import SettingError, StartError, StorageError
@@ -58,6 +59,7 @@ from owncast_py.setting_groups import (
     VideoSettings,
 )
 from owncast_py.storage.database import address_of
+from owncast_py.store_trial import StoreTrial
 from transcoder import encoders, ffmpeg_binary
 from transcoder.errors import EncoderError
 from transcoder.segment_store.disk import DiskStore
@@ -101,6 +103,7 @@ async def run(config: Config, credentials: Credentials, logs: RecentLogs) -> Non
         foundations = await _foundations(config, stack)
         foundations.logins.admin = credentials
         settings = foundations.settings
+        add_secret(settings.get(StorageSettings).secret)
         listen = _listening(config, settings.get(ListenSettings))
         if config.channels.sandbox and not is_loopback(listen.http_host):
             raise StartError(
@@ -126,7 +129,6 @@ async def run(config: Config, credentials: Credentials, logs: RecentLogs) -> Non
             title=settings.get(InstanceSettings).title,
             record=record,
         )
-        await stage.start()
         stack.push_async_callback(stage.aclose)
         studio = StageStudio(stage, kit)
         services = await open_services(
@@ -144,12 +146,16 @@ async def run(config: Config, credentials: Credentials, logs: RecentLogs) -> Non
                 monotonic=time.monotonic,
             ),
         )
+        # Whoever hears of its store is there by now.
+        await stage.start()
         if record.interrupted:
             # Every show that was announced ends for its listeners, also one that the server did not live to end.
             foundations.events.publish(StreamStopped(_now(), settings.get(InstanceSettings).title))
         counts = await _measure(config, stage, services, stack)
         backups = await _back_up(config, stack)
 
+        store_trial = StoreTrial(StoreObjects.open)
+        stack.callback(store_trial.aclose)
         host = Host(stage.viewers, lambda: obstacles, config.trusted_proxies)
         hls = Hls(stage, stage.viewers)
         inlet = HlsInlet(stage)
@@ -169,6 +175,7 @@ async def run(config: Config, credentials: Credentials, logs: RecentLogs) -> Non
                 exposition=Exposition(counts),
                 logs=logs,
                 backups=backups,
+                store_trial=store_trial,
                 credentials=credentials,
                 authentication=authentication,
                 running=lambda: running[0],
@@ -220,11 +227,15 @@ async def _foundations(config: Config, stack: AsyncExitStack) -> Foundations:
         InstanceSettings: config.model_dump(include={"name", "title", "summary", "tags"}),
         ChatSettings: config.chat.model_dump(),
         VideoSettings: stream,
+        StorageSettings: _storage(config.storage.s3),
     }
     firm: dict[type[Group], Mapping[str, object]] = {
         InstanceSettings: {name: value for name, value in seeds[InstanceSettings].items() if config.insists_on(name)},
         ChatSettings: {name: value for name, value in seeds[ChatSettings].items() if config.insists_on("chat", name)},
         VideoSettings: {name: value for name, value in stream.items() if config.insists_on("stream", name)},
+        StorageSettings: {
+            name: value for name, value in seeds[StorageSettings].items() if config.insists_on("storage.s3", name)
+        },
     }
     try:
         await asyncio.to_thread(config.data_dir.mkdir, parents=True, exist_ok=True)
@@ -239,6 +250,12 @@ async def _foundations(config: Config, stack: AsyncExitStack) -> Foundations:
     except (SettingError, StorageError) as error:
         raise StartError(str(error)) from error
     return foundations
+
+
+def _storage(configured: S3) -> Mapping[str, object]:
+    """A configured store as the owner's setting."""
+    secret = configured.secret.get_secret_value() if configured.secret is not None else ""
+    return configured.model_dump() | {"secret": secret}
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,15 @@ from owncast_py.broadcast.viewers import Viewers
 from owncast_py.config import Config
 from owncast_py.credentials import Credentials
 from owncast_py.errors import OwncastError
-from owncast_py.events import Events, SettingChanged, StreamStarted, StreamStopped, StreamTitleChanged
+from owncast_py.events import (
+    Events,
+    SettingChanged,
+    StoreRecovered,
+    StoreTroubled,
+    StreamStarted,
+    StreamStopped,
+    StreamTitleChanged,
+)
 from owncast_py.setting_groups import InstanceSettings, ListenSettings, StorageSettings, Variant, VideoSettings
 from transcoder.ladder import VariantSettings
 from transcoder.pipeline import Pipeline, PipelineSettings
@@ -210,7 +218,12 @@ class Stage:
 
     def _on_store(self, sentence: str) -> None:
         """The store elsewhere is in trouble, or works again."""
-        self.on_advice(sentence or "The store of segments works again; viewers fetch from there.")
+        if sentence:
+            self._events.publish(StoreTroubled(_now(), sentence))
+        else:
+            sentence = "The store of segments works again; viewers fetch from there."
+            self._events.publish(StoreRecovered(_now(), sentence))
+        self.on_advice(sentence)
 
     async def _prepare(self, video: VideoSettings) -> None:
         """Gives the next show other settings. Which encoder works is found out again where that may have changed."""

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AsyncExitStack
+from dataclasses import dataclass
 
 from owncast_py.setting_groups import StorageSettings
 from transcoder.offload import Offload
 from transcoder.segment_store import SegmentStore
 from transcoder.segment_store.s3 import S3Store
-from transcoder.segment_store.s3_client import FOLDER, S3Place
+from transcoder.segment_store.s3_client import FOLDER, S3Client, S3Place, connect
 
 Choice = tuple[SegmentStore | None, Offload | None]
 
@@ -44,6 +45,30 @@ class Stores:
     async def aclose(self) -> None:
         """Ends what was opened here."""
         await self._stack.aclose()
+
+
+@dataclass(frozen=True, slots=True)
+class StoreObjects:
+    """A store for a trial of it (`owncast_py.store_trial.Objects`)."""
+
+    place: S3Place
+    client: S3Client
+    serving: str
+
+    @classmethod
+    def open(cls, storage: StorageSettings) -> StoreObjects:
+        """That store; nothing is sent yet. Blocks; raises OSError for settings that cannot be used."""
+        place = place_of(storage)
+        return cls(place, connect(place), f"{storage.serving_address}/{FOLDER}/")
+
+    def put(self, name: str, body: bytes) -> str:
+        """See `Objects`."""
+        self.client.put(self.place.key(name), body, "text/plain", "no-store")
+        return self.serving + name
+
+    def delete(self, name: str) -> None:
+        """See `Objects`."""
+        self.client.delete([self.place.key(name)])
 
 
 def place_of(storage: StorageSettings) -> S3Place:

@@ -21,6 +21,7 @@ from owncast_py.recent_logs import RecentLogs
 from owncast_py.schedule.model import ScheduledEvent
 from owncast_py.services import Services
 from owncast_py.setting_groups import InstanceSettings, ScheduleSettings
+from owncast_py.store_trial import StoreTrial
 from web.api.owncast import answers
 from web.api.owncast.backups import BackupsApi
 from web.api.owncast.branding import BrandingApi
@@ -61,6 +62,7 @@ class Owncast:
     logs: RecentLogs
     backups: HourlyBackups | None
     """None where the database is backed up in another way."""
+    store_trial: StoreTrial
     credentials: Credentials
     authentication: Authentication
     running: Callable[[], Running]
@@ -123,11 +125,17 @@ def mount_owncast(application: web.Application, owncast: Owncast) -> Documents:
         ChannelKeysApi(services.foundations.keyring, moderation, authentication),
         ChannelsAdminApi(services, moderation, authentication, owncast.now),
         UsersApi(chat, authentication),
-        ShowApi(studio, services.playback, owncast.logs, moderation, authentication, version),
+        ShowApi(
+            *(studio, services.playback, owncast.logs, moderation, authentication),
+            *(lambda: services.store_watch.trouble, version),
+        ),
         ServerConfigApi(settings, studio, owncast.credentials, authentication, owncast.running),
         SettingsApi(settings, studio, moderation, authentication, owncast.insists, services.outgoing.check),
         SecretsApi(owncast.credentials, accounts, moderation, authentication, owncast.hide),
-        StorageApi(settings, moderation, authentication, services.outgoing.check),
+        StorageApi(
+            *(settings, owncast.store_trial, moderation, authentication),
+            *(owncast.insists, services.outgoing.check, owncast.hide),
+        ),
         BrandingApi(services.branding, moderation, authentication),
         BackupsApi(owncast.backups, moderation, authentication),
         BrowsersApi(services.go_live, authentication, owncast.monotonic),
