@@ -20,6 +20,7 @@ from transcoder.window import LiveWindow, Rendition
 
 RENDITION: Final = ("rendition", "kind")
 PROTOCOLS: Final = ("rtmp", "rtmps")
+"""Those that are told of while nobody publishes by them."""
 
 
 def media(stage: Stage, kit: Kit, listeners: Sequence[RtmpServer]) -> list[Family]:
@@ -29,9 +30,10 @@ def media(stage: Stage, kit: Kit, listeners: Sequence[RtmpServer]) -> list[Famil
 
 def _ingest(stage: Stage, listeners: Sequence[RtmpServer]) -> list[Family]:
     def publishers() -> Iterator[Labelled]:
-        source = stage.source
-        for protocol in PROTOCOLS:
-            yield (protocol,), source is not None and source.origin.protocol == protocol
+        publishing = stage.source.origin.protocol if stage.source is not None else ""
+        for protocol in dict.fromkeys((*PROTOCOLS, publishing)):
+            if protocol:
+                yield (protocol,), protocol == publishing
 
     def frames() -> Iterator[Labelled]:
         received = stage.received
