@@ -234,6 +234,15 @@ class Accounts(BaseModel):
     server_name: Annotated[str, StringConstraints(max_length=200, pattern=r"^[A-Za-z0-9.:\[\]-]*$")] = ""
 
 
+class Metrics(BaseModel):
+    """A listener of its own for those who watch the server. Off until a port is given."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    host: Host = "127.0.0.1"
+    port: Port | None = None
+
+
 class Config(BaseSettings):
     """Every setting. Constructing one reads nothing around it: `config_sources.load` does that."""
 
@@ -270,6 +279,7 @@ class Config(BaseSettings):
     database_url: SecretStr | None = None
     log_format: Literal["text", "json"] = "text"
     log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_requests: bool = False
     rtmps: Rtmps = Rtmps()
     stream: Stream = Stream()
     hls: Hls = Hls()
@@ -278,6 +288,7 @@ class Config(BaseSettings):
     notifications: Notifications = Notifications()
     channels: Channels = Channels()
     accounts: Accounts = Accounts()
+    metrics: Metrics = Metrics()
     directory_url: WebAddress = "https://directory.owncast.online"
     chat: ChatSettings = ChatSettings()
 

@@ -35,6 +35,7 @@ from transcoder.ladder import (
 )
 from transcoder.levels import LEVELS
 from transcoder.lineup import Lineup
+from transcoder.made import Made
 from transcoder.offload import Offload
 from transcoder.opening import Opening
 from transcoder.segment_store import SegmentStore, keep
@@ -99,6 +100,7 @@ class Pipeline:
     ) -> None:
         self.stills = Stills(clock)
         self._showcase = Showcase(self.stills)
+        self.made = Made(clock)
         self._settings = settings
         self._level = LEVELS[settings.latency_level]
         self._toolbox = toolbox
@@ -123,6 +125,16 @@ class Pipeline:
     def window(self) -> LiveWindow | None:
         """The window to serve; None before the first broadcast. It stays after the end, with its ENDLIST."""
         return self._lineup.window if self._lineup is not None else None
+
+    @property
+    def lineup(self) -> Lineup | None:
+        """The window with what fills it; None before the first broadcast."""
+        return self._lineup
+
+    @property
+    def encoders(self) -> EncoderLane:
+        """The ffmpegs, one after the other."""
+        return self._lane
 
     @property
     def holding(self) -> bool:
@@ -309,6 +321,7 @@ class Pipeline:
             epoch=self._wall() - buffered / TIMESCALE,
             base=f"{self._settings.serving_endpoint}/hls/" if self._settings.serving_endpoint else "",
             on_segment=self._keep,
+            made=self.made,
         )
         if old is not None:
             self._leave_store()

@@ -225,6 +225,7 @@ class Release:
                     listener.on_audio_header(item)
             else:
                 source.bytes_received += len(item.data)
+                source.audio_frames += 1
                 if listener is not None:
                     listener.on_audio(item)
             return
@@ -236,5 +237,6 @@ class Release:
             return
         if output is source:
             source.bytes_received += len(item.data)
+            source.video_frames += 1
         if output.listener is not None:
             output.listener.on_video(item)

@@ -110,7 +110,13 @@ class S3Store:
         self._closed = False
         self._pool = ThreadPoolExecutor(WORKERS + 1, "s3")
         self._queue: deque[_Put] = deque()
-        self._queued_bytes = 0
+        self.waiting_bytes = 0
+        self.kept = 0
+        """Objects that were uploaded, playlists included."""
+        self.given_up = 0
+        """Objects that were not, for more came than went."""
+        self.problem = ""
+        """What is wrong, as a sentence; empty while uploads go through."""
         self._documents: dict[str, bytes] = {}
         """Playlists and pictures that wait, by key: of each only the newest."""
         self._published: set[str] = set()
@@ -123,7 +129,6 @@ class S3Store:
         """Uploads under way."""
         self._failures = 0
         self._successes = 0
-        self._troubled = False
         self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
@@ -141,13 +146,18 @@ class S3Store:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        if not self._troubled:
+        if not self.problem:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(CLOSE_SECONDS):
                     while self._deletions and await self._delete_some():
                         pass
         self._closed = True
         self._pool.shutdown(wait=False, cancel_futures=True)
+
+    @property
+    def waiting(self) -> int:
+        """Objects that wait to be uploaded."""
+        return len(self._queue) + len(self._documents)
 
     # What is to be there.
 
@@ -156,9 +166,10 @@ class S3Store:
         put = _Put(key, tuple(chunks), sum(map(len, chunks)), self._clock())
         self._sessions.setdefault(session_of(key), set()).add(key)
         self._queue.append(put)
-        self._queued_bytes += put.size
-        while self._queued_bytes > self._max_queued_bytes and len(self._queue) > 1:
-            self._queued_bytes -= self._queue.popleft().size
+        self.waiting_bytes += put.size
+        while self.waiting_bytes > self._max_queued_bytes and len(self._queue) > 1:
+            self.waiting_bytes -= self._queue.popleft().size
+            self.given_up += 1
             self._trouble("The store of segments takes less than the stream brings; some were not uploaded.")
         self._work.set()
 
@@ -227,22 +238,24 @@ class S3Store:
     async def _upload(self, put: _Put) -> None:
         if not self._wanted(put.key):
             # Deleted before it was there.
-            self._queued_bytes -= put.size
+            self.waiting_bytes -= put.size
             return
         if self._clock() - put.since > LATE_SECONDS:
             self._trouble("The store of segments is slower than the stream.")
         try:
             kept = await self._try(put.key, b"".join(put.chunks), SEGMENT_CACHE)
         finally:
-            self._queued_bytes -= put.size
+            self.waiting_bytes -= put.size
         if kept:
             if self._wanted(put.key):
                 self._listener.on_kept(put.key)
             else:
                 self.delete([put.key])
-        elif self._queued_bytes + put.size <= self._max_queued_bytes:
+        elif self.waiting_bytes + put.size <= self._max_queued_bytes:
             self._queue.appendleft(put)
-            self._queued_bytes += put.size
+            self.waiting_bytes += put.size
+        else:
+            self.given_up += 1
 
     def _wanted(self, key: str) -> bool:
         return key in self._sessions.get(session_of(key), ())
@@ -261,8 +274,9 @@ class S3Store:
             return False
         self._failures = 0
         self._successes += 1
-        if self._troubled and self._successes >= STEADY and not self._late():
-            self._troubled = False
+        self.kept += 1
+        if self.problem and self._successes >= STEADY and not self._late():
+            self.problem = ""
             log.info("segment store", recovered=self._place.endpoint)
             self._listener.on_recovery()
         return True
@@ -272,8 +286,8 @@ class S3Store:
 
     def _trouble(self, sentence: str) -> None:
         self._successes = 0
-        if not self._troubled:
-            self._troubled = True
+        if not self.problem:
+            self.problem = sentence
             log.warning("segment store", problem=sentence)
             self._listener.on_trouble(sentence)
 

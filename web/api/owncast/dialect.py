@@ -46,6 +46,7 @@ from web.api.owncast.storage import StorageApi
 from web.api.owncast.users import UsersApi
 from web.api.owncast.webhooks import WebhooksApi
 from web.authentication import Authentication
+from web.fanout import Fanout
 from web.operations import mount
 from web.pages import Page
 from web.site import Site
@@ -94,10 +95,12 @@ class Owncast:
 
 @dataclass(frozen=True, slots=True)
 class Documents:
-    """What is asked for most, as bytes."""
+    """What is asked for most, as bytes, and what else the program wants to see of the dialect."""
 
     status: StatusDocument
     config: ConfigDocument
+    chat_fanout: Fanout
+    """The way of chat to its sockets."""
 
 
 def mount_owncast(application: web.Application, owncast: Owncast) -> Documents:
@@ -168,4 +171,4 @@ def mount_owncast(application: web.Application, owncast: Owncast) -> Documents:
 
     application.on_startup.append(start)
     application.on_shutdown.append(stop)
-    return Documents(status, config)
+    return Documents(status, config, sockets.fanout)
