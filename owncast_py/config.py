@@ -26,7 +26,19 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from owncast_py.setting_groups import MAX_TAGS, ChatSettings, Codec, LatencyLevel, Port, Variants, WebAddress, listed
+from owncast_py.setting_groups import (
+    MAX_TAGS,
+    ChatSettings,
+    Codec,
+    Group,
+    InstanceSettings,
+    LatencyLevel,
+    Port,
+    Variants,
+    VideoSettings,
+    WebAddress,
+    listed,
+)
 
 MAX_PROXIES = 256
 MAX_SECRET_LENGTH = 256
@@ -257,6 +269,14 @@ class Config(BaseSettings):
         """Whether that setting, or that one of a section, was given in the environment or on the command line."""
         found = self._insisted.get(section)
         return found is not None and (not name or (isinstance(found, Mapping) and name in found))
+
+    def first_settings(self) -> dict[type[Group], Mapping[str, object]]:
+        """With what values, by group, the owner's settings begin at the first start."""
+        return {
+            InstanceSettings: self.model_dump(include={"name", "title", "summary", "tags"}),
+            ChatSettings: self.chat.model_dump(),
+            VideoSettings: self.stream.model_dump(include={"latency_level", "codec", "variants"}),
+        }
 
     @classmethod
     def settings_customise_sources(

@@ -209,16 +209,13 @@ async def run(config: Config, credentials: Credentials, logs: RecentLogs) -> Non
 async def _foundations(config: Config, stack: AsyncExitStack) -> Foundations:
     """The database and what rests on it. Raises StartError when the configuration does not lead to one."""
     configured = config.database_url.get_secret_value() if config.database_url else None
-    stream = config.stream.model_dump(include={"latency_level", "codec", "variants"})
-    seeds: dict[type[Group], Mapping[str, object]] = {
-        InstanceSettings: config.model_dump(include={"name", "title", "summary", "tags"}),
-        ChatSettings: config.chat.model_dump(),
-        VideoSettings: stream,
-    }
+    seeds = config.first_settings()
     firm: dict[type[Group], Mapping[str, object]] = {
         InstanceSettings: {name: value for name, value in seeds[InstanceSettings].items() if config.insists_on(name)},
         ChatSettings: {name: value for name, value in seeds[ChatSettings].items() if config.insists_on("chat", name)},
-        VideoSettings: {name: value for name, value in stream.items() if config.insists_on("stream", name)},
+        VideoSettings: {
+            name: value for name, value in seeds[VideoSettings].items() if config.insists_on("stream", name)
+        },
     }
     try:
         await asyncio.to_thread(config.data_dir.mkdir, parents=True, exist_ok=True)
