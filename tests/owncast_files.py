@@ -5,7 +5,10 @@ Column names, their declared types and the keys of settings are Owncast's; the v
 
 from __future__ import annotations
 
+import os
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Iterable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
@@ -158,10 +161,28 @@ def build(
             columns = ", ".join(person)
             marks = ", ".join("?" * len(person))
             owncast.execute(f"INSERT INTO users ({columns}) VALUES ({marks})", list(person.values()))
-        owncast.executemany("INSERT INTO user_access_tokens (token, user_id) VALUES (?, ?)", tokens)
+        for each in tokens:
+            owncast.execute("INSERT INTO user_access_tokens (token, user_id) VALUES (?, ?)", each)
         owncast.executemany(
             "INSERT INTO messages (id, user_id, body, eventType, hidden_at, timestamp) VALUES (?, ?, ?, ?, ?, ?)",
             ((each.id, each.user_id, each.body, each.kind, each.hidden_at, each.at) for each in messages),
         )
         owncast.executescript(more)
     return file
+
+
+def take_over(
+    path: Path, data_dir: Path, *options: str, config: Path | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Runs the real command on that Owncast and our data directory."""
+    return subprocess.run(command(path, data_dir, *options, config=config), capture_output=True, text=True, env=_ENV)
+
+
+def command(path: Path, data_dir: Path, *options: str, config: Path | None = None) -> list[str]:
+    """The command line of an import."""
+    given = ["--config", str(config)] if config is not None else []
+    program = [sys.executable, "-m", "owncast_py", "import-owncast"]
+    return [*program, str(path), "--data-dir", str(data_dir), *given, *options]
+
+
+_ENV = {name: value for name, value in os.environ.items() if not name.startswith("OWNCAST_")}
