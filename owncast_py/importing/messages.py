@@ -196,10 +196,12 @@ def _versions(
     draft = replace(content.kept(found.name, document, client_id=client_id, text=words), id=found.id)
     at = _milliseconds(found.at)
     made = draft.message(CHAT, serials.next(at, there.get(at, "")), found.at)
-    if found.hidden_at is None:
+    # Owncast shows nothing of whoever it has disabled.
+    hidden_at = found.hidden_at or (writer.disabled_at if writer is not None else None)
+    if hidden_at is None:
         return [made]
     version = serials.next(at)
-    return [made, replace(made, version=version, action=Action.DELETE, at=found.hidden_at)]
+    return [made, replace(made, version=version, action=Action.DELETE, at=max(hidden_at, found.at))]
 
 
 def _milliseconds(at: datetime) -> int:

@@ -51,7 +51,7 @@ async def take_webhooks(work: Work) -> None:
     taken = await _subscribe(work, WEBHOOK, wanted)
     work.report.count("webhooks", taken, len(wanted) - taken)
     if events:
-        named = ", ".join(sorted(name[:40] for name in events)[:10])
+        named = ", ".join(repr(name[:40]) for name in sorted(events)[:10])
         work.report.leave(f"Events of webhooks that do not happen here: {named}.")
     if unusable:
         work.report.leave(f"{unusable} webhooks: their address cannot be called, or none of their events happens here.")

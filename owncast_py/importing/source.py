@@ -28,6 +28,8 @@ MAX_CELL = 1_000_000
 MAX_SETTING = 4 << 20
 """Octets of a setting's value."""
 MAX_SETTINGS = 1_000
+MAX_SETTINGS_OCTETS = 32 << 20
+"""Of all values together."""
 BUSY_SECONDS = 5.0
 _MAGIC = b"SQLite format 3\0"
 _WAL = 2
@@ -95,9 +97,19 @@ class Source:
             f"SELECT key, CASE WHEN length(value) <= {MAX_SETTING} THEN value END "  # noqa: S608 - a number of ours
             f"FROM datastore LIMIT {MAX_SETTINGS}"
         )
+        found: dict[str, bytes] = {}
+        total = 0
         with _readable(self.path):
-            found = self._connection.execute(query).fetchall()
-        return {key: value for key, value in found if isinstance(key, str) and isinstance(value, bytes)}
+            for key, value in self._connection.execute(query):
+                if isinstance(key, str) and isinstance(value, bytes):
+                    found[key] = value
+                    total += len(value)
+                if total > MAX_SETTINGS_OCTETS:
+                    raise ImportRefused(
+                        f"The settings in {self.path} have more than {MAX_SETTINGS_OCTETS >> 20} MB; Owncast's never do. "
+                        "Import a backup of it from before."
+                    )
+        return found
 
 
 @contextmanager
