@@ -106,8 +106,8 @@ class Source:
                     total += len(value)
                 if total > MAX_SETTINGS_OCTETS:
                     raise ImportRefused(
-                        f"The settings in {self.path} have more than {MAX_SETTINGS_OCTETS >> 20} MB; Owncast's never do. "
-                        "Import a backup of it from before."
+                        f"The settings in {self.path} have more than {MAX_SETTINGS_OCTETS >> 20} MB; Owncast's never "
+                        "do. Import a backup of it from before."
                     )
         return found
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import io
 import json
 import os
 import re
@@ -17,6 +18,7 @@ from owncast_files import BCRYPT, BROWSER, OLD, SETTINGS, Said, build, command, 
 
 from owncast_py.backup.lock import hold
 from owncast_py.credentials import MIN_PASSWORD
+from owncast_py.importing.commands import Meter
 from owncast_py.setting_groups import MAX_TAGS
 from owncast_py.storage import sqlite
 from owncast_py.storage.database import Database
@@ -335,6 +337,39 @@ def test_old_messages_stay_if_the_owner_asks_for_that(tmp_path: Path) -> None:
     assert json.loads(kept.stdout)["notes"] == []
     documents = {str(row[0]): json.loads(str(row[1])) for row in rows(tmp_path / "other", "settings")["settings"]}
     assert documents["chat"]["retention_hours"] is None
+
+
+def test_messages_of_whoever_owncast_has_disabled_are_hidden_as_there(tmp_path: Path) -> None:
+    disabled = {**ANN, "id": "bad", "disabled_at": "2024-02-03 00:00:05+00:00"}
+    build(tmp_path / "owncast.db", people=[ANN, disabled], messages=[*said(2), Said("bad", "bad", "<p>x</p>", LATELY)])
+    assert take_over(tmp_path, tmp_path / "data").returncode == 0
+    with closing(sqlite3.connect(tmp_path / "data" / "owncast.db")) as ours:
+        found = ours.execute("SELECT id, action FROM channel_messages WHERE latest ORDER BY id").fetchall()
+    # The first of Ann's is one that Owncast had hidden; 2 is a removal.
+    assert found == [("bad", 2), ("m000000", 2), ("m000001", 0)]
+
+
+def test_settings_of_more_octets_than_any_owncast_has_are_refused(tmp_path: Path) -> None:
+    build(tmp_path / "owncast.db", settings={f"page{n}": gob_text("x" * 4_000_000) for n in range(9)})
+    refused = take_over(tmp_path, tmp_path / "data")
+    assert refused.returncode == 2
+    assert "have more than 32 MB" in refused.stderr
+
+
+def test_on_a_terminal_progress_is_a_line_that_is_written_over() -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    terminal, file = Terminal(), io.StringIO()
+    for out in (terminal, file):
+        meter = Meter(out)
+        for done in (0, 1, 5, 10, 1_000):
+            meter("users", done, 1_000)
+        meter("messages", 5, 5)
+        meter.end()
+    assert terminal.getvalue() == "\rusers    0 %\rusers    1 %\rusers  100 %\n\rmessages  100 %\n"
+    assert file.getvalue() == "users    0 %\nusers  100 %\nmessages  100 %\n"
 
 
 def peak(path: Path, data_dir: Path) -> int:
