@@ -82,7 +82,7 @@ async def take_messages(work: Work, server_name: str, kept: timedelta | None) ->
     """Messages in the order of their times. `kept` is how long chat keeps them; None for ever."""
     total, done, old = work.source.count("messages"), 0, 0
     left, serials = _Left(), _Serials()
-    async for batch in batches(work.source.rows("messages", MESSAGE, order="moment:timestamp")):
+    async for batch in batches(work.source.rows("messages", MESSAGE, order="timestamp")):
         found = {each.id: each for row in batch if (each := _read(row, work.now, left)) is not None}
 
         async def write(

@@ -69,8 +69,8 @@ class Source:
         with _readable(self.path):
             return int(self._connection.execute(query).fetchone()[0])
 
-    def rows(self, table: str, columns: Sequence[str], order: str = "rowid") -> Iterator[list[Row]]:
-        """A table's rows in batches, in the order of one of its columns, or of the times in it if that is `moment:…`.
+    def rows(self, table: str, columns: Sequence[str], order: str = "") -> Iterator[list[Row]]:
+        """A table's rows in batches, in the order of the times in the column `order`, else as they lie.
 
         Raises ImportRefused where the file is damaged or locked.
         """
@@ -78,18 +78,20 @@ class Source:
             return
         there = self.columns(table)
         cells = ", ".join(_cell(name) if name in there else "NULL" for name in columns)
-        by = order.removeprefix("moment:")
-        key = f"moment({_quoted(by)}), rowid" if by != order else by
+        by = f"moment({_quoted(order)}), rowid" if order in there else "rowid"
+        # What SQLite sorts it maps into memory as a whole, so it sorts nothing but numbers.
+        places = self._connection.cursor()
         with _readable(self.path):
-            cursor = self._connection.execute(
-                f"SELECT {cells} FROM {_quoted(table)} ORDER BY {key}"  # noqa: S608 - names are ours
-            )
+            places.execute(f"SELECT rowid FROM {_quoted(table)} ORDER BY {by}")  # noqa: S608 - names are ours
         while True:
             with _readable(self.path):
-                batch = cursor.fetchmany(BATCH)
+                batch = [int(place) for (place,) in places.fetchmany(BATCH)]
+                marks = ", ".join("?" * len(batch))
+                query = f"SELECT rowid, {cells} FROM {_quoted(table)} WHERE rowid IN ({marks})"  # noqa: S608 - names are ours
+                found = {row[0]: row[1:] for row in self._connection.execute(query, batch)}
             if not batch:
                 return
-            yield batch
+            yield [found[place] for place in batch if place in found]
 
     def settings(self) -> dict[str, bytes]:
         """The values of Owncast's settings by their keys, as encoding/gob wrote them."""

@@ -139,7 +139,7 @@ def test_rows_come_in_the_order_of_their_times_whatever_zone_they_are_written_in
         Said("second", "a", "x", "2023-05-06 15:00:00+02:00"),
     ]
     with opened(build(tmp_path / "owncast.db", messages=said)) as source:
-        found = [row[0] for batch in source.rows("messages", ("id",), order="moment:timestamp") for row in batch]
+        found = [row[0] for batch in source.rows("messages", ("id",), order="timestamp") for row in batch]
     assert found == ["first", "second", "third"]
 
 
