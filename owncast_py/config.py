@@ -30,10 +30,14 @@ from owncast_py.setting_groups import (
     MAX_TAGS,
     ChatSettings,
     Codec,
+    Group,
+    InstanceSettings,
     LatencyLevel,
     Line,
     Port,
+    StorageSettings,
     Variants,
+    VideoSettings,
     WebAddress,
     listed,
 )
@@ -119,6 +123,11 @@ class S3(BaseModel):
         if missing:
             raise ValueError(f"needs {', '.join(missing)} when it is enabled")
         return self
+
+    def as_setting(self) -> Mapping[str, object]:
+        """The values of `StorageSettings`."""
+        secret = self.secret.get_secret_value() if self.secret is not None else ""
+        return self.model_dump() | {"secret": secret}
 
 
 class Storage(BaseModel):
@@ -327,6 +336,15 @@ class Config(BaseSettings):
                 return False
             found = found[part]
         return True
+
+    def first_settings(self) -> dict[type[Group], Mapping[str, object]]:
+        """With what values, by group, the owner's settings begin at the first start."""
+        return {
+            InstanceSettings: self.model_dump(include={"name", "title", "summary", "tags"}),
+            ChatSettings: self.chat.model_dump(),
+            VideoSettings: self.stream.model_dump(include={"latency_level", "codec", "variants"}),
+            StorageSettings: self.storage.s3.as_setting(),
+        }
 
     @classmethod
     def settings_customise_sources(

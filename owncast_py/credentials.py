@@ -224,6 +224,24 @@ def load_credentials(config: Config, announce: Callable[[str], None]) -> Credent
     )
 
 
+def keep_credentials(config: Config, stream_keys: Sequence[StreamKey], password: str) -> None:
+    """Keeps these for a server that does not run, each in place of what was kept; what is empty stays as it is.
+
+    Raises CredentialsError.
+    """
+    path = config.data_dir / FILE_NAME
+    kept = _read(path)
+    checker = Credentials(path, (), "")
+    _write(
+        path,
+        _Kept(
+            stream_key=None if stream_keys else kept.stream_key,
+            stream_keys=list(checker._checked(stream_keys)) if stream_keys else kept.stream_keys,
+            admin_password_hash=checker._hashed(password) if password else kept.admin_password_hash,
+        ),
+    )
+
+
 def _read(path: Path) -> _Kept:
     try:
         with path.open("rb") as file:

@@ -35,7 +35,7 @@ from owncast_py.backup.commands import database_file
 from owncast_py.backup.errors import BackupError
 from owncast_py.backup.hourly import HourlyBackups
 from owncast_py.broadcast.record import ShowRecord
-from owncast_py.config import S3, Config, Notifications, is_loopback
+from owncast_py.config import Config, Notifications, is_loopback
 from owncast_py.credentials import Credentials
 from owncast_py.delivery_channels import Carriers
 from owncast_py.errors import SettingError, StartError, StorageError
@@ -245,20 +245,20 @@ async def run(config: Config, credentials: Credentials, logs: RecentLogs) -> Non
 async def _foundations(config: Config, stack: AsyncExitStack) -> Foundations:
     """The database and what rests on it. Raises StartError when the configuration does not lead to one."""
     configured = config.database_url.get_secret_value() if config.database_url else None
-    stream = config.stream.model_dump(include={"latency_level", "codec", "variants"})
-    seeds: dict[type[Group], Mapping[str, object]] = {
-        InstanceSettings: config.model_dump(include={"name", "title", "summary", "tags"}),
-        ChatSettings: config.chat.model_dump(),
-        VideoSettings: stream,
-        StorageSettings: _storage(config.storage.s3),
+    seeds = config.first_settings()
+    sections: dict[type[Group], str] = {
+        InstanceSettings: "",
+        ChatSettings: "chat",
+        VideoSettings: "stream",
+        StorageSettings: "storage.s3",
     }
     firm: dict[type[Group], Mapping[str, object]] = {
-        InstanceSettings: {name: value for name, value in seeds[InstanceSettings].items() if config.insists_on(name)},
-        ChatSettings: {name: value for name, value in seeds[ChatSettings].items() if config.insists_on("chat", name)},
-        VideoSettings: {name: value for name, value in stream.items() if config.insists_on("stream", name)},
-        StorageSettings: {
-            name: value for name, value in seeds[StorageSettings].items() if config.insists_on("storage.s3", name)
-        },
+        group: {
+            name: value
+            for name, value in seeds[group].items()
+            if (config.insists_on(section, name) if section else config.insists_on(name))
+        }
+        for group, section in sections.items()
     }
     try:
         await asyncio.to_thread(config.data_dir.mkdir, parents=True, exist_ok=True)
@@ -273,12 +273,6 @@ async def _foundations(config: Config, stack: AsyncExitStack) -> Foundations:
     except (SettingError, StorageError) as error:
         raise StartError(str(error)) from error
     return foundations
-
-
-def _storage(configured: S3) -> Mapping[str, object]:
-    """A configured store as the owner's setting."""
-    secret = configured.secret.get_secret_value() if configured.secret is not None else ""
-    return configured.model_dump() | {"secret": secret}
 
 
 @dataclass(frozen=True, slots=True)

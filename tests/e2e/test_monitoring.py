@@ -207,7 +207,8 @@ async def test_the_numbers_are_those_of_what_was_done(start: ServerFactory, samp
             assert ended[name] > seen[1][name] - seen[0][name] > 0, name
         pictures = ended["owncast_ingest_frames_total{track=video}"]
         parts = ended["owncast_window_parts_total{kind=video,rendition=0}"]
-        assert abs(pictures - 15 * parts) <= 30 * 2, (pictures, parts)
+        # What the slate shows between the shows is in the parts alone.
+        assert 60 < pictures <= 15 * parts + 60, (pictures, parts)
 
         token, _ = await chatter(server)
         before = await watcher.numbers()
