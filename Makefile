@@ -22,6 +22,9 @@ else
 INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 endif
 
+# Tests start hundreds of servers: what they import is compiled once, whatever the environment says.
+COMPILING := env -u PYTHONDONTWRITEBYTECODE PYTHONPYCACHEPREFIX=$(abspath $(VENV))/pycache
+
 # The pages' types are made from the description of the API, which the code writes.
 API := static/openapi.json
 API_SOURCES := $(shell find web owncast_py -name '*.py' 2>/dev/null)
@@ -49,7 +52,7 @@ setup: $(STAMPS)/package $(PAGES)
 test: setup $(STAMPS)/dev $(LIBRARIES:%=$(STAMPS)/%) $(STAMPS)/swift
 	@tests/install-tools.sh
 	$(if $(PAGES),cd static && npm run --silent test)
-	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile $(ARGS)
+	$(COMPILING) $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile $(ARGS)
 
 check: $(STAMPS)/package $(STAMPS)/dev
 	$(BIN)/ruff format --check .

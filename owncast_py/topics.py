@@ -2,8 +2,7 @@
 
 Owns the names of the topics in the domain `owncast` and the bodies `{"type", "eventData"}`. It is handed messages of
 the channels `chat` and `stream` in the transaction that keeps them, and records what somebody subscribed to in that
-same transaction; sending is `notifications`'. The events
-of the store come by `store_watch`.
+same transaction; sending is `notifications`'. Events of the store come by `store_watch`.
 """
 
 from __future__ import annotations
