@@ -86,7 +86,9 @@ export default function Keys() {
       <section class="section">
         <h2>{t("keys.direct")}</h2>
         <p class="lead">{t("keys.directHelp")}</p>
-        <Copyable label={t("keys.direct")} value={config.directhlsinputurl} secret />
+        <div class="narrow">
+          <Copyable label={t("keys.direct")} value={config.directhlsinputurl} secret />
+        </div>
         <p>
           <Button kind="quiet" onClick={() => setRenewing(true)}>
             {t("keys.renew")}
