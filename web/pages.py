@@ -1,8 +1,8 @@
 """The pages: what Vite built into static/dist, read once into memory and served from there.
 
-Owns where they lie, in a checkout and in an installed wheel, and their caching. Names under `assets/` hold a hash of their content (Vite's rule), so
-they may be kept for a year; every other page is asked for again each time and mostly answered 304. Bytes are
-compressed once, at start.
+Owns where they lie, in a checkout and in an installed wheel, and their caching. Names under `assets/` hold a hash of
+their content (Vite's rule), so they may be kept for a year; every other page is asked for again each time and mostly
+answered 304. Bytes are compressed once, at start.
 """
 
 from __future__ import annotations

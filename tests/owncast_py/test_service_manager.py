@@ -32,6 +32,15 @@ async def heard(systemd: socket.socket) -> str:
     return (await asyncio.to_thread(systemd.recv, 4096)).decode()
 
 
+def silent(systemd: socket.socket) -> bool:
+    """Whether nothing comes, after one datagram that may have been on its way."""
+    try:
+        systemd.recv(4096)
+    except TimeoutError:
+        return True
+    return False
+
+
 async def test_the_start_and_the_end_are_told_with_a_sentence(systemd: socket.socket) -> None:
     service = manager(systemd)
     service.start("Viewers at 127.0.0.1:8080.")
@@ -57,9 +66,7 @@ async def test_a_loop_that_hangs_is_not_reported_alive(systemd: socket.socket) -
     assert [await heard(systemd) for _ in range(3)] == ["WATCHDOG=1"] * 3
     # From here the loop is blocked, by this very wait: what was sent before is read, and then there is nothing.
     systemd.settimeout(1.0)
-    with pytest.raises(TimeoutError):
-        for _ in range(3):
-            systemd.recv(4096)
+    assert next(number for number in range(3) if silent(systemd)) < 2
     systemd.settimeout(PATIENCE)
     assert await heard(systemd) == "WATCHDOG=1", "a loop that turns again is alive again"
     await service.aclose()
