@@ -55,12 +55,15 @@ def build_wheel(project: Path, to: Path) -> Path:
 
 
 def lend_packages(environment: Path) -> None:
-    """Lets a virtual environment see what is installed for the tests, so that nothing is fetched.
-
-    Packages of its own come first, and a checkout that is installed there as editable is not seen.
-    """
+    """Lets a virtual environment see what is installed for the tests, apart from this project, to fetch nothing."""
+    lent = environment / "lent"
+    lent.mkdir()
+    for place in site.getsitepackages():
+        for entry in Path(place).iterdir():
+            if not entry.name.lstrip("_").startswith("owncast_py"):
+                (lent / entry.name).symlink_to(entry)
     (own,) = environment.glob("lib/python*/site-packages")
-    (own / "lent.pth").write_text("\n".join(site.getsitepackages()))
+    (own / "lent.pth").write_text(str(lent))
 
 
 def install(wheel: Path, environment: Path) -> Path:

@@ -88,12 +88,12 @@ def set_server() -> None:
         "forcePathStyle": True,
     }
     user = base64.b64encode(f"admin:{os.environ['OWNCAST_ADMIN_PASSWORD']}".encode()).decode()
-    request = urllib.request.Request(  # noqa: S310 - the owner's own address
+    request = urllib.request.Request(
         f"{os.environ['OWNCAST_URL']}/api/admin/config/s3",
         json.dumps({"value": value}).encode(),
         {"Authorization": f"Basic {user}", "Content-Type": "application/json"},
     )
-    with urllib.request.urlopen(request, timeout=PATIENCE) as answer:  # noqa: S310
+    with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
         answer.read()
 
 

@@ -1,6 +1,6 @@
 """Runs a command under what a systemd unit forbids: `confined.py UNIT WORD…`. Linux, and a compiler for its header.
 
-Takes from the unit SystemCallFilter, RestrictAddressFamilies, MemoryDenyWriteExecute and an empty CapabilityBoundingSet,
+Takes the unit's SystemCallFilter, RestrictAddressFamilies, MemoryDenyWriteExecute and empty CapabilityBoundingSet,
 asks systemd-analyze for the groups of system calls, and writes the same filter for the kernel. What it does not do:
 namespaces, devices and another user.
 """
