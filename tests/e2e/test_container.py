@@ -28,7 +28,7 @@ Samples = Callable[[str], Path]
 DOCKERFILE = ROOT / "Dockerfile"
 COMPOSE = ROOT / "compose.yaml"
 PREPARE = ROOT / "deploy" / "store" / "prepare.py"
-MAX_UNPACKED = 420 << 20
+MAX_UNPACKED = 380 << 20
 """What our layers may hold, in octets on a disk; most of it is ffmpeg and what it decodes with."""
 
 
