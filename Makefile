@@ -22,6 +22,9 @@ else
 INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 endif
 
+# Tests start hundreds of servers: what they import is compiled once, whatever the environment says.
+COMPILING := env -u PYTHONDONTWRITEBYTECODE PYTHONPYCACHEPREFIX=$(abspath $(VENV))/pycache
+
 # The pages' types are made from the description of the API, which the code writes.
 API := static/openapi.json
 API_SOURCES := $(shell find web owncast_py -name '*.py' 2>/dev/null)
@@ -46,10 +49,10 @@ run: setup
 
 setup: $(STAMPS)/package $(PAGES)
 
-test: setup $(STAMPS)/dev $(LIBRARIES:%=$(STAMPS)/%)
+test: setup $(STAMPS)/dev $(LIBRARIES:%=$(STAMPS)/%) $(STAMPS)/swift
 	@tests/install-tools.sh
 	$(if $(PAGES),cd static && npm run --silent test)
-	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile $(ARGS)
+	$(COMPILING) $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile $(ARGS)
 
 check: $(STAMPS)/package $(STAMPS)/dev
 	$(BIN)/ruff format --check .
@@ -92,6 +95,12 @@ $(LIBRARIES:%=$(STAMPS)/%): $(STAMPS)/%: tests/e2e/%_python/requirements.lock te
 	cd tests/e2e/$*_js && npm ci --no-audit --no-fund --silent
 	@touch $@
 
+# The S3 server of the tests.
+$(STAMPS)/swift: tests/e2e/swift_python/requirements.lock | $(STAMPS)/venv
+	@$(PYTHON) -m venv $(STAMPS)/swift-python
+	$(STAMPS)/swift-python/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@touch $@
+
 # Written only when it says something else, so that the pages are not built anew for nothing.
 $(STAMPS)/api: $(API_SOURCES) $(STAMPS)/package
 	@$(BIN)/owncast-py openapi > $(API).new
@@ -116,7 +125,7 @@ lock:
 	@test -n '$(UV)' || { echo 'make lock needs uv on the PATH: pip install uv' >&2; exit 1; }
 	$(UV_COMPILE) --group build pyproject.toml -o requirements.lock
 	$(UV_COMPILE) --group dev pyproject.toml -o requirements-dev.lock
-	for each in $(LIBRARIES); do \
+	for each in $(LIBRARIES) swift; do \
 	  $(UV_COMPILE) tests/e2e/$${each}_python/requirements.in -o tests/e2e/$${each}_python/requirements.lock; done
 
 clean:

@@ -134,7 +134,7 @@ class SourceVariant:
 class LiveSource:
     """One publisher's stream, from the moment ingest accepted it until `on_end`.
 
-    Ingest sets `expected_*`, `metadata`, the headers and `bytes_received`; the listener reads them. `close` is
+    Ingest sets `expects_*`, `metadata`, the headers and the counts; the listener reads them. `close` is
     ingest's: calling it with a sentence drops the publisher.
     """
 
@@ -148,6 +148,9 @@ class LiveSource:
     """What the metadata announces: True, False, or None when it says nothing."""
     expects_audio: bool | None = None
     bytes_received: int = 0
+    video_frames: int = 0
+    """Pictures that were handed on."""
+    audio_frames: int = 0
     keyframe_interval: float | None = None
     """Seconds between keyframes, where ingest knows; None when only time will tell."""
     encoded: bool = False

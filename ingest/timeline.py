@@ -110,6 +110,7 @@ class Timeline:
             if pts < dts and composition >= 0:
                 pts = dts
         track.last = dts
+        self._source.video_frames += 1
         listener = self._source.listener
         if listener is not None:
             listener.on_video(VideoFrame(dts, pts, keyframe, data))
@@ -132,6 +133,7 @@ class Timeline:
         if pts < track.last:
             pts = track.last
         track.last = pts
+        self._source.audio_frames += 1
         listener = self._source.listener
         if listener is not None:
             listener.on_audio(AudioFrame(pts, data))

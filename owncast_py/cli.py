@@ -1,4 +1,4 @@
-"""The command line: `owncast-py serve`, `check`, `health`, `chat`, `keys`, `backup` and `restore`.
+"""The command line: `owncast-py serve`, `check`, `health`, `chat`, `keys`, `backup`, `restore` and `import-owncast`.
 
 Owns options, exit codes (0 well, 1 the machine has a problem, 2 settings or secrets cannot be used) and what is
 printed to a person. The server itself is `owncast_py.app`, imported only once a command needs it, so that a wrong
@@ -131,6 +131,28 @@ def backup(config: Config, to: Path | None) -> None:
 def restore(config: Config, file: Path, yes: bool) -> None:
     """Take a backup back. What was there before is kept beside it; the server must not run."""
     restore_command(config, file, click.echo, lambda question: yes or click.confirm(question))
+
+
+@main.command("import-owncast")
+@click.argument("path", type=click.Path(path_type=Path))
+@click.option("--dry-run", is_flag=True, help="Only say what would be taken, also while the server runs.")
+@click.option("--replace", is_flag=True, help="Delete this server's users, chat and settings first, after a backup.")
+@click.option("--keep-messages", is_flag=True, help="Keep messages of chat for ever, so that old ones stay.")
+@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
+@_settings
+def import_owncast(
+    config: Config, path: Path, dry_run: bool, replace: bool, keep_messages: bool, as_json: bool
+) -> None:
+    """Take over the Owncast whose owncast.db or data directory is PATH. It is only read.
+
+    The server must not run. Begun again, an import goes on where it was broken off, and adds what is new.
+    """
+    from owncast_py.importing.commands import import_command
+    from owncast_py.importing.takeover import Wishes
+
+    logs.configure(config.log_format, "error")
+    wishes = Wishes(replace=replace, keep_messages=keep_messages)
+    import_command(config, path, wishes, dry_run=dry_run, as_json=as_json, echo=click.echo, progress=sys.stderr)
 
 
 @main.group()

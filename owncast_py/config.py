@@ -26,10 +26,26 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from owncast_py.setting_groups import MAX_TAGS, ChatSettings, Codec, LatencyLevel, Port, Variants, WebAddress, listed
+from owncast_py.setting_groups import (
+    MAX_TAGS,
+    ChatSettings,
+    Codec,
+    Group,
+    InstanceSettings,
+    LatencyLevel,
+    Line,
+    Port,
+    StorageSettings,
+    Variants,
+    VideoSettings,
+    WebAddress,
+    listed,
+)
 
 MAX_PROXIES = 256
 MAX_SECRET_LENGTH = 256
+MAX_STORE_SECRET = 200
+NEEDED_OF_A_STORE = ("endpoint", "region", "bucket", "access_key", "secret")
 
 Host = Annotated[str, StringConstraints(min_length=1, max_length=255, strip_whitespace=True)]
 Seconds = Annotated[float, Field(ge=0, le=86_400, allow_inf_nan=False)]
@@ -76,6 +92,50 @@ class Hls(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     disk: bool = True
+
+
+class S3(BaseModel):
+    """The S3-compatible store that viewers fetch finished segments from. Off unless it is enabled."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    enabled: bool = False
+    endpoint: WebAddress = ""
+    region: Line = ""
+    bucket: Line = ""
+    access_key: Line = ""
+    secret: SecretStr | None = None
+    acl: Line = ""
+    path_prefix: Line = ""
+    force_path_style: bool = False
+    serving_endpoint: WebAddress = ""
+
+    @field_validator("secret")
+    @classmethod
+    def _usable_secret(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not 1 <= len(value.get_secret_value()) <= MAX_STORE_SECRET:
+            raise ValueError(f"must have 1 to {MAX_STORE_SECRET} characters")
+        return value
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        missing = [name for name in NEEDED_OF_A_STORE if not getattr(self, name)] if self.enabled else []
+        if missing:
+            raise ValueError(f"needs {', '.join(missing)} when it is enabled")
+        return self
+
+    def as_setting(self) -> Mapping[str, object]:
+        """The values of `StorageSettings`."""
+        secret = self.secret.get_secret_value() if self.secret is not None else ""
+        return self.model_dump() | {"secret": secret}
+
+
+class Storage(BaseModel):
+    """Where segments go beside this machine's memory and disk."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    s3: S3 = S3()
 
 
 def key_fault(key: str) -> str | None:
@@ -183,6 +243,15 @@ class Accounts(BaseModel):
     server_name: Annotated[str, StringConstraints(max_length=200, pattern=r"^[A-Za-z0-9.:\[\]-]*$")] = ""
 
 
+class Metrics(BaseModel):
+    """A listener of its own for those who watch the server. Off until a port is given."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    host: Host = "127.0.0.1"
+    port: Port | None = None
+
+
 class Config(BaseSettings):
     """Every setting. Constructing one reads nothing around it: `config_sources.load` does that."""
 
@@ -219,13 +288,16 @@ class Config(BaseSettings):
     database_url: SecretStr | None = None
     log_format: Literal["text", "json"] = "text"
     log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_requests: bool = False
     rtmps: Rtmps = Rtmps()
     stream: Stream = Stream()
     hls: Hls = Hls()
+    storage: Storage = Storage()
     backups: Backups = Backups()
     notifications: Notifications = Notifications()
     channels: Channels = Channels()
     accounts: Accounts = Accounts()
+    metrics: Metrics = Metrics()
     directory_url: WebAddress = "https://directory.owncast.online"
     chat: ChatSettings = ChatSettings()
 
@@ -254,9 +326,25 @@ class Config(BaseSettings):
         self._insisted = given
 
     def insists_on(self, section: str, name: str = "") -> bool:
-        """Whether that setting, or that one of a section, was given in the environment or on the command line."""
-        found = self._insisted.get(section)
-        return found is not None and (not name or (isinstance(found, Mapping) and name in found))
+        """Whether that setting, or that one of a section, was given in the environment or on the command line.
+
+        A section in a section is `storage.s3`.
+        """
+        found: object = self._insisted
+        for part in (*section.split("."), *([name] if name else [])):
+            if not isinstance(found, Mapping) or part not in found:
+                return False
+            found = found[part]
+        return True
+
+    def first_settings(self) -> dict[type[Group], Mapping[str, object]]:
+        """With what values, by group, the owner's settings begin at the first start."""
+        return {
+            InstanceSettings: self.model_dump(include={"name", "title", "summary", "tags"}),
+            ChatSettings: self.chat.model_dump(),
+            VideoSettings: self.stream.model_dump(include={"latency_level", "codec", "variants"}),
+            StorageSettings: self.storage.s3.as_setting(),
+        }
 
     @classmethod
     def settings_customise_sources(

@@ -34,7 +34,7 @@ MAX_DEPTH = 16
 """How deeply a file may nest; the settings need 4."""
 MAX_SHOWN = 80
 """How much of a faulty value a sentence repeats, in characters."""
-SECRET_NAMES = frozenset({"stream_key", "admin_password", "database_url"})
+SECRET_NAMES = frozenset({"stream_key", "admin_password", "database_url", "secret"})
 DEMANDS = {
     "int_parsing": "must be a whole number",
     "int_type": "must be a whole number",
@@ -53,7 +53,11 @@ DEMANDS = {
 }
 """What pydantic's kinds of fault ask for, in the words of someone who edits a file."""
 TEXT_SETTINGS: frozenset[SettingPath] = frozenset(
-    {*((n,) for n in ("name", "title", "summary", *SECRET_NAMES)), ("chat", "welcome_message")}
+    {
+        *((n,) for n in ("name", "title", "summary", *SECRET_NAMES)),
+        ("chat", "welcome_message"),
+        *(("storage", "s3", n) for n in ("region", "bucket", "access_key", "secret", "path_prefix")),
+    }
 )
 
 

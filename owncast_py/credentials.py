@@ -56,7 +56,7 @@ class _Kept(BaseModel):
     stream_key: Annotated[str, Field(min_length=1)] | None = None
     stream_keys: list[StreamKey] | None = None
     admin_password_hash: Annotated[str, Field(min_length=1)] | None = None
-    direct_salt: Annotated[str, Field(max_length=64)] = ""
+    direct_salt: Annotated[str, Field(min_length=1, max_length=64)] | None = None
 
 
 class Credentials:
@@ -181,7 +181,7 @@ class Credentials:
     def _keep(self, keys: Sequence[StreamKey], hashed: str, salt: str | None = None) -> None:
         kept = self._kept_hash(hashed)
         salt = self._direct_salt if salt is None else salt
-        _write(self._path, _Kept(stream_keys=list(keys), admin_password_hash=kept, direct_salt=salt))
+        _write(self._path, _Kept(stream_keys=list(keys), admin_password_hash=kept, direct_salt=salt or None))
 
     def _kept_hash(self, hashed: str) -> str | None:
         """What stays in the file: a configured password is never stored, one that was kept before is not lost."""
@@ -220,7 +220,26 @@ def load_credentials(config: Config, announce: Callable[[str], None]) -> Credent
         admin_password_hash,
         configured_key=configured_key,
         password_is_configured=config.admin_password is not None,
-        direct_salt=kept.direct_salt,
+        direct_salt=kept.direct_salt or "",
+    )
+
+
+def keep_credentials(config: Config, stream_keys: Sequence[StreamKey], password: str) -> None:
+    """Keeps these for a server that does not run, each in place of what was kept; what is empty stays as it is.
+
+    Raises CredentialsError.
+    """
+    path = config.data_dir / FILE_NAME
+    kept = _read(path)
+    checker = Credentials(path, (), "")
+    _write(
+        path,
+        _Kept(
+            stream_key=None if stream_keys else kept.stream_key,
+            stream_keys=list(checker._checked(stream_keys)) if stream_keys else kept.stream_keys,
+            admin_password_hash=checker._hashed(password) if password else kept.admin_password_hash,
+            direct_salt=kept.direct_salt,
+        ),
     )
 
 

@@ -14,6 +14,7 @@ OwncastError
 ├── NotificationError    what notifications refuse; its tree is in `owncast_py.notifications.errors`
 ├── ScheduleError        what the schedule refuses; its tree is in `owncast_py.schedule.errors`
 ├── RealtimeError        what channels refuse; its tree is in `owncast_py.realtime.errors`
+├── ImportRefused        an Owncast server cannot be taken over like that; in `owncast_py.importing.errors`
 └── BackupError          a backup cannot be made or taken back; its tree is in `owncast_py.backup.errors`
 
 The command line prints those of the start and exits with 2, the web answers with the others; none ever holds a secret.

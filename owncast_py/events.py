@@ -53,6 +53,22 @@ class StreamTitleChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class StoreTroubled:
+    """The store of segments elsewhere fails or is too slow; viewers fetch everything from this server."""
+
+    at: datetime
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class StoreRecovered:
+    """It works again."""
+
+    at: datetime
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
 class UserChanged:
     """A user has another name, colour, scope or standing."""
 

@@ -17,6 +17,7 @@ import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 from owncast_py.recent_logs import RecentLogs
+from owncast_py.request_ids import add_request_id
 
 REDACTED = "[redacted]"
 SECRET_FIELDS = frozenset(
@@ -40,7 +41,7 @@ def configure(
     stream = stream or sys.stderr
     threshold = {"debug": 10, "info": 20, "warning": 30, "error": 40}[level]
     shared: list[Processor] = [
-        structlog.contextvars.merge_contextvars,
+        add_request_id,
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.format_exc_info,

@@ -34,6 +34,7 @@ from owncast_py.schedule.service import Schedule
 from owncast_py.schedule_watch import ScheduleWatch
 from owncast_py.setting_groups import PushSettings
 from owncast_py.settings import Settings
+from owncast_py.store_watch import StoreWatch
 from owncast_py.topics import TOPICS, Topics
 
 GEO_FILE = "GeoLite2-City.mmdb"
@@ -78,6 +79,7 @@ class Services:
     branding: Branding
     directory: DirectoryListing
     outgoing: Outgoing
+    store_watch: StoreWatch
 
 
 async def open_services(stack: AsyncExitStack, foundations: Foundations, around: Surroundings) -> Services:
@@ -130,6 +132,7 @@ async def open_services(stack: AsyncExitStack, foundations: Foundations, around:
     for part in (
         go_live := GoLive(notifications, settings, events),
         ScheduleWatch(schedule, settings, chat.posting, around.now),
+        store_watch := StoreWatch(database, notifications, events),
         directory := DirectoryListing(
             settings, events, lambda: around.status().online, outgoing.post, around.directory_url
         ),
@@ -151,6 +154,7 @@ async def open_services(stack: AsyncExitStack, foundations: Foundations, around:
         branding=branding,
         directory=directory,
         outgoing=outgoing,
+        store_watch=store_watch,
     )
 
 

@@ -24,6 +24,9 @@ from owncast_py.setting_groups import GROUPS, Group
 from owncast_py.storage import settings as repository
 from owncast_py.storage.database import Database
 
+SECRETS = frozenset({"secret", "private_key"})
+"""Fields whose values no sentence repeats."""
+
 log = structlog.get_logger(__name__)
 
 
@@ -72,6 +75,10 @@ class Settings:
                 await self._keep(after)
             return after
 
+    def altered(self, group: type[G], **fields: object) -> G:
+        """What a group would be with those fields; nothing changes. Raises SettingError for a value that cannot be."""
+        return _validated(group, self.get(group).model_dump() | fields)
+
     async def _keep(self, after: Group) -> None:
         group = type(after)
 
@@ -93,7 +100,13 @@ def _validated(group: type[G], values: dict[str, object]) -> G:
         fault = error.errors(include_url=False)[0]
         where = ".".join([group.group, *(str(part) for part in fault["loc"])])
         given = repr(fault["input"])
-        shown = given if len(given) <= 60 else given[:57] + "…"
+        shown = (
+            "what it was given"
+            if SECRETS.intersection(fault["loc"])
+            else given
+            if len(given) <= 60
+            else given[:57] + "…"
+        )
         raise SettingError(f"{where} cannot be {shown}: {fault['msg'].lower()}.") from error
 
 

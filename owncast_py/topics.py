@@ -2,7 +2,7 @@
 
 Owns the names of the topics in the domain `owncast` and the bodies `{"type", "eventData"}`. It is handed messages of
 the channels `chat` and `stream` in the transaction that keeps them, and records what somebody subscribed to in that
-same transaction; sending is `notifications`'.
+same transaction; sending is `notifications`'. Events of the store come by `store_watch`.
 """
 
 from __future__ import annotations
@@ -29,6 +29,8 @@ VISIBILITY = "VISIBILITY-UPDATE"
 STREAM_STARTED = "STREAM_STARTED"
 STREAM_STOPPED = "STREAM_STOPPED"
 STREAM_TITLE_UPDATED = "STREAM_TITLE_UPDATED"
+STORAGE_TROUBLE = "STORAGE_TROUBLE"
+STORAGE_RECOVERED = "STORAGE_RECOVERED"
 
 TOPICS = (
     CHAT_MESSAGE,
@@ -39,6 +41,8 @@ TOPICS = (
     STREAM_STARTED,
     STREAM_STOPPED,
     STREAM_TITLE_UPDATED,
+    STORAGE_TROUBLE,
+    STORAGE_RECOVERED,
 )
 """Every topic that there is something to hear on."""
 
@@ -128,6 +132,17 @@ class Topics:
                 "streamTitle": document.get("title", instance.title),
             },
         }
+
+
+def storage_event(topic: str, at: datetime, sentence: str) -> Event:
+    """What became of the store of segments, for those who subscribed to `topic`."""
+    data = {
+        "id": f"{int(at.timestamp() * 1000)}-storage",
+        "timestamp": timestamp(at),
+        "type": topic,
+        "message": sentence,
+    }
+    return topic, at, _body(topic, data)
 
 
 def topic_of(message: Message) -> str | None:

@@ -24,6 +24,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from owncast_py.accounts.passwords import Passwords
+from owncast_py.app.stores import StoreObjects
 from owncast_py.backup.hourly import HourlyBackups
 from owncast_py.broadcast.session import State, Status
 from owncast_py.broadcast.studio import Encoder, Encoders, Inbound, OutputVariant
@@ -39,6 +40,7 @@ from owncast_py.services import Services, Surroundings, open_services
 from owncast_py.setting_groups import ChatSettings, InstanceSettings
 from owncast_py.settings import Settings
 from owncast_py.storage import sqlite
+from owncast_py.store_trial import StoreTrial
 from web import openapi
 from web.api.ably.dialect import Ably
 from web.api.apiture.dialect import mount_apiture
@@ -261,6 +263,7 @@ async def webbed(
     authentication = Authentication(
         open_house.services.foundations.accounts, credentials.verify_admin_password, clock.monotonic
     )
+    store_trial = StoreTrial(StoreObjects.open)
     ably = Ably(open_house.services, clock.now, clock.monotonic, sandbox=sandbox)
     mount_owncast(
         application,
@@ -271,6 +274,7 @@ async def webbed(
             exposition=Exposition(numbers),
             logs=logs,
             backups=backups,
+            store_trial=store_trial,
             credentials=credentials,
             authentication=authentication,
             running=lambda: Running("0", "127.0.0.1", 8080, "0.0.0.0", 1935),
@@ -294,6 +298,7 @@ async def webbed(
     async with TestServer(application) as server:
         yield Web(server, studio, credentials, viewers, logs, hidden, application, backups, ably)
     await backups.aclose()
+    store_trial.aclose()
 
 
 @lru_cache(maxsize=1)

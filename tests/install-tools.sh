@@ -1,12 +1,14 @@
 #!/usr/bin/env bash
-# What the tests need beside the Python packages: Chromium with its driver, ffprobe, and nginx and Caddy to stand
-# before the server. Installs what is missing when it may (root, and a system with apt-get), otherwise says exactly what to install.
+# What the tests need beside the Python packages: Chromium with its driver, ffprobe, memcached for the S3 server, and
+# nginx and Caddy to stand before ours. Installs what is missing when it may (root, and a system with apt-get), otherwise
+# says exactly what to install.
 set -euo pipefail
 
 packages=()
 has() { command -v "$1" >/dev/null 2>&1; }
 has chromium || has chromium-browser || has google-chrome || packages+=(chromium)
 has chromedriver || packages+=(chromium-driver)
+has memcached || packages+=(memcached)
 has ffprobe || packages+=(ffmpeg)
 has nginx || [ -x /usr/sbin/nginx ] || packages+=(nginx-light)
 has caddy || packages+=(caddy)
@@ -21,6 +23,6 @@ if [ "$(id -u)" -eq 0 ] && has apt-get; then
 else
   echo "The tests need ${packages[*]}. On Debian and Ubuntu:" >&2
   echo "  sudo apt-get install ${packages[*]}" >&2
-  echo "Elsewhere install Chromium, its driver (chromedriver), ffmpeg (for ffprobe), nginx and Caddy from your system." >&2
+  echo "Elsewhere install Chromium, its driver (chromedriver), memcached, ffmpeg (for ffprobe), nginx and Caddy." >&2
   exit 1
 fi

@@ -14,7 +14,8 @@ import pytest
 ROOT = Path(__file__).parents[1]
 LOCKS = [path for name in ("requirements.lock", "requirements-dev.lock", "static/package-lock.json",
                            "tests/e2e/ably_python/requirements.lock", "tests/e2e/ably_js/package-lock.json",
-                           "tests/e2e/matrix_python/requirements.lock", "tests/e2e/matrix_js/package-lock.json")
+                           "tests/e2e/matrix_python/requirements.lock", "tests/e2e/matrix_js/package-lock.json",
+                           "tests/e2e/swift_python/requirements.lock")
          if (path := ROOT / name).exists()]  # fmt: skip
 DOCUMENTS = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
 

@@ -36,6 +36,7 @@ class Toolbox:
 class _Encoding:
     """One ffmpeg and the lineup that its frames are for (an EncoderListener)."""
 
+    lane: EncoderLane
     lineup: Lineup
     clock: Callable[[], float]
     encoder: Encoder | None = None
@@ -55,6 +56,7 @@ class _Encoding:
 
     def on_down(self, reason: str) -> None:
         self.down_since = self.clock()
+        self.lane.restarts += 1
 
     def on_up(self) -> None:
         self.down_since = None
@@ -69,18 +71,34 @@ class EncoderLane:
         self._advise = advise
         self._clock = clock
         self._current: _Encoding | None = None
+        self.starts = 0
+        """Sources for which ffmpeg was started."""
+        self.restarts = 0
+        """How often one died on air, and another took its place."""
         self._last: asyncio.Task[None] | None = None
 
     def use(self, toolbox: Toolbox | None) -> None:
         """Encodes with that ffmpeg from the next beginning on."""
         self._toolbox = toolbox
 
+    @property
+    def running(self) -> bool:
+        """Whether there is an ffmpeg for what is on air."""
+        return self._current is not None and self._current.encoder is not None and self._current.encoder.pid is not None
+
+    @property
+    def in_use(self) -> str:
+        """The name of the encoder on air, else of the next one; empty when there is none."""
+        if self._current is not None and self._current.encoder is not None:
+            return self._current.encoder.encoder
+        return self._toolbox.choice.name if self._toolbox is not None else ""
+
     def begin(self, lineup: Lineup, ladder: Ladder, opening: Opening, run: int, shift: int) -> Encoder | None:
         """The encoder for `run`, to be fed from now on; ffmpeg starts when its turn comes. None: nothing to encode,
         or nothing to encode it with."""
         if not outputs(ladder):
             return None
-        encoding = self._current = _Encoding(lineup, self._clock)
+        encoding = self._current = _Encoding(self, lineup, self._clock)
         if self._toolbox is not None:
             first = opening.first_keyframe
             encoding.encoder = Encoder(
@@ -128,6 +146,7 @@ class EncoderLane:
             return
         try:
             await encoding.encoder.start()
+            self.starts += 1
         except EncoderError as error:
             self._advise(str(error))
             encoding.lineup.fail_encoded(True)

@@ -19,6 +19,7 @@ from transcoder.errors import CodecError
 from transcoder.fmp4.writer import audio_init, video_init
 from transcoder.ladder import AudioRung, Ladder, VideoRung
 from transcoder.levels import LatencyLevel
+from transcoder.made import Made
 from transcoder.opening import Opening
 from transcoder.packager import AudioPackager, VideoPackager
 from transcoder.schedule import Schedule
@@ -51,6 +52,7 @@ class Lineup:
         epoch: float,
         base: str = "",
         on_segment: Callable[[LiveWindow, Rendition, Segment], None],
+        made: Made | None = None,
     ) -> None:
         video, audio = opening.source_video, opening.source_audio
         source_rate = video.framerate if video else None
@@ -92,6 +94,7 @@ class Lineup:
                 for variant in ladder.variants
             ],
             on_segment=on_segment,
+            made=made,
         )
         renditions = self.window.renditions
         self.ladder = ladder
@@ -159,6 +162,14 @@ class Lineup:
         """A part began: closes what can be closed everywhere."""
         for packager in self.followers:
             packager.advance()
+
+    def lag(self, rendition: Rendition) -> float | None:
+        """How many seconds a rendition is behind the source, the part that is being filled included; None before its
+        first."""
+        if not rendition.segments:
+            return None
+        newest = rendition.segments[-1]
+        return max(0.0, (self.schedule.last_time - newest.start - newest.duration) / TIMESCALE)
 
     def set_silence(self, silences: Mapping[int, bytes | None]) -> None:
         """Coded silence by index of the audio rendition."""

@@ -6,7 +6,7 @@ give the same octets for as long as it is listed. When the store is in trouble, 
 next playlist that a player loads; nobody has to wait for anything that this server does not have.
 
 Plain playlists list only what is there already. They lie beside the sessions: `stream.m3u8` and `N/stream.m3u8`, with
-the segments of rendition N in `SESSION/N/`.
+the segments of rendition N in `SESSION/N/`, and pictures of the show.
 """
 
 from __future__ import annotations
@@ -45,6 +45,10 @@ class Offload:
         if window is self._window:
             for rendition in window.renditions:
                 self._publish_rendition(window, rendition)
+
+    def show(self, name: str, picture: bytes) -> None:
+        """Puts a picture of the show beside the plain playlists, in place of the one before."""
+        self._publish(name, picture)
 
     def on_kept(self, key: str) -> None:
         """See `StoreListener`."""

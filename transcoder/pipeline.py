@@ -35,10 +35,12 @@ from transcoder.ladder import (
 )
 from transcoder.levels import LEVELS
 from transcoder.lineup import Lineup
+from transcoder.made import Made
 from transcoder.offload import Offload
 from transcoder.opening import Opening
 from transcoder.segment_store import SegmentStore, keep
 from transcoder.segments import Segment
+from transcoder.showcase import Showcase
 from transcoder.slate import make_silence
 from transcoder.stills import Stills
 from transcoder.window import LiveWindow, Rendition
@@ -97,6 +99,8 @@ class Pipeline:
         session: Callable[[], str] = lambda: secrets.token_hex(4),
     ) -> None:
         self.stills = Stills(clock)
+        self._showcase = Showcase(self.stills)
+        self.made = Made(clock)
         self._settings = settings
         self._level = LEVELS[settings.latency_level]
         self._toolbox = toolbox
@@ -121,6 +125,16 @@ class Pipeline:
     def window(self) -> LiveWindow | None:
         """The window to serve; None before the first broadcast. It stays after the end, with its ENDLIST."""
         return self._lineup.window if self._lineup is not None else None
+
+    @property
+    def lineup(self) -> Lineup | None:
+        """The window with what fills it; None before the first broadcast."""
+        return self._lineup
+
+    @property
+    def encoders(self) -> EncoderLane:
+        """The ffmpegs, one after the other."""
+        return self._lane
 
     @property
     def holding(self) -> bool:
@@ -307,12 +321,14 @@ class Pipeline:
             epoch=self._wall() - buffered / TIMESCALE,
             base=f"{self._settings.serving_endpoint}/hls/" if self._settings.serving_endpoint else "",
             on_segment=self._keep,
+            made=self.made,
         )
         if old is not None:
             self._leave_store()
         self._lineup = lineup
         self._window_began = self._clock()
         self.stills.forget()
+        self._showcase.forget()
         if self._offload is not None:
             self._offload.begin(lineup.window)
         log.info("broadcast", session=lineup.window.session, variants=[v.name for v in ladder.variants])
@@ -405,6 +421,8 @@ class Pipeline:
         if lineup is not None and not lineup.window.settled and now - self._window_began >= SETTLE_SECONDS:
             lineup.window.settle()
         self._lane.tick(now)
+        if self._offload is not None and lineup is not None and not lineup.window.ended and self._showcase.due(now):
+            self._spawn(self._showcase.show(self._offload, lineup.window))
 
     def _wait_for(self, origin: SourceInput) -> None:
         """A source is connected and gives nothing to show: the slate, until its next keyframe."""

@@ -17,6 +17,7 @@ from enum import Enum
 from ingest.source import TIMESCALE
 from transcoder import dash, playlist
 from transcoder.ladder import Variant
+from transcoder.made import Made
 from transcoder.playlist import MediaPlaylist, Report
 from transcoder.schedule import PART_SLACK
 from transcoder.segments import Init, Part, RenditionInfo, Segment, init_name, segment_name
@@ -124,6 +125,7 @@ class Rendition:
         segment.duration += part.duration
         segment.complete = closes
         self._trim()
+        self._window.made.note((self.number, self.info.kind), gap=part.data is None, closes=closes)
         self._version += 1
         self._playlists.clear()
         if closes:
@@ -171,6 +173,7 @@ class Rendition:
         """Nothing follows: completes the open segment and wakes all waiters."""
         if self.segments and not self.segments[-1].complete:
             self.segments[-1].complete = True
+            self._window.made.segments[self.number, self.info.kind] += 1
             self._window.segment_completed(self, self.segments[-1])
         self._version += 1
         self._playlists.clear()
@@ -233,6 +236,16 @@ class Rendition:
     def forget(self, waiter: Waiter) -> None:
         """Takes a waiter back, if it was not called yet."""
         self._waiters.pop(waiter, None)
+
+    @property
+    def waiting(self) -> int:
+        """Requests that wait for what comes next."""
+        return len(self._waiters)
+
+    @property
+    def size(self) -> int:
+        """Bytes of media in memory."""
+        return sum(segment.size for segment in self.segments) + sum(len(init.data) for init in self.inits.values())
 
     def find(self, sequence: int) -> Segment | None:
         """The segment with this sequence number, if it is in memory."""
@@ -297,8 +310,10 @@ class LiveWindow:
         variants: Sequence[Variant],
         base: str = "",
         on_segment: Callable[[LiveWindow, Rendition, Segment], None] | None = None,
+        made: Made | None = None,
     ) -> None:
-        """`base` is what the multivariant playlist puts before the addresses of the others."""
+        """`base` is what the multivariant playlist puts before the addresses of the others; `made` outlives this."""
+        self.made = made or Made()
         self.session = session
         self.base = base
         self.epoch = epoch
@@ -391,6 +406,11 @@ class LiveWindow:
     def forget_playable(self, waiter: Waiter) -> None:
         """Takes a waiter back, if it was not called yet."""
         self._ready_waiters.pop(waiter, None)
+
+    @property
+    def waiting(self) -> int:
+        """Requests that wait for something of it."""
+        return len(self._ready_waiters) + sum(rendition.waiting for rendition in self.renditions)
 
     def _wake(self) -> None:
         waiting, self._ready_waiters = self._ready_waiters, {}

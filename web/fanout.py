@@ -134,6 +134,11 @@ class Group:
     def __len__(self) -> int:
         return len(self._outlets)
 
+    @property
+    def queued(self) -> int:
+        """Frames that wait for the next flush."""
+        return len(self._queue)
+
     def add(self, outlet: Outlet) -> None:
         """From now on the socket hears every broadcast."""
         self._outlets[outlet] = None
@@ -187,6 +192,11 @@ class Fanout(Group):
         self._tasks: list[asyncio.Task[None]] = []
         self.dropped = 0
         """Sockets that were closed because they read too slowly."""
+
+    @property
+    def waiting(self) -> int:
+        """Frames that wait to be written, each to all of a group."""
+        return sum(group.queued for group in self._due)
 
     def group(self) -> Group:
         """Some of the sockets, that hear something of their own. Whoever joins a group has been added here before."""

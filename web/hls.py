@@ -21,6 +21,7 @@ from aiohttp import web
 from transcoder.window import LiveWindow, Rendered, Rendition, Standing, Waiter
 from web.addresses import client_address, player_id
 from web.pages import accepts_gzip
+from web.traffic import INIT, MANIFEST, PART, PLAYLIST, REFUSED, SEGMENT, Traffic
 
 PREFIX = "/hls/"
 MULTIVARIANT_SECONDS = 10.0
@@ -80,10 +81,14 @@ class Request(Protocol):
 class Answer:
     """A complete response. Shared by many requests where it can be."""
 
-    __slots__ = ("_head", "_whole", "_whole_ending", "body", "headers", "status")
+    __slots__ = ("_head", "_whole", "_whole_ending", "body", "headers", "kind", "status")
 
-    def __init__(self, status: int, headers: tuple[tuple[str, str], ...], body: bytes | memoryview = b"") -> None:
+    def __init__(
+        self, status: int, headers: tuple[tuple[str, str], ...], body: bytes | memoryview = b"", kind: int = REFUSED
+    ) -> None:
+        """`kind` is one of `web.traffic`'s, or less than 0 for what is no media."""
         self.status = status
+        self.kind = kind
         self.headers = headers
         self.body = body
         self._head: bytes | None = None
@@ -124,6 +129,7 @@ class Stored:
 
     key: str
     media_type: str
+    kind: int
 
 
 Outcome = Answer | Pending | Stored
@@ -159,8 +165,10 @@ class ViewerCounter(Protocol):
 class Hls:
     """Answers requests from `media`; tells `viewers` which player fetched a playlist."""
 
-    def __init__(self, media: Media, viewers: ViewerCounter) -> None:
+    def __init__(self, media: Media, viewers: ViewerCounter, traffic: Traffic | None = None) -> None:
+        """What is answered is counted in `traffic`."""
         self.media = media
+        self.traffic = traffic or Traffic()
         self._viewers = viewers
         self._answers: dict[tuple[Rendered, str, str, bool], Answer] = {}
 
@@ -255,17 +263,17 @@ class Hls:
         key = f"{session}/{rendition.number}/{name}"
         if init_name is not None:
             init = rendition.inits.get(name)
-            return _bytes(init.data, name, media_type, request) if init else Stored(key, media_type)
+            return _bytes(init.data, name, media_type, request, INIT) if init else Stored(key, media_type, INIT)
         if session != window.session:
-            return Stored(key, media_type) if part_text is None else NOT_FOUND
+            return Stored(key, media_type, SEGMENT) if part_text is None else NOT_FOUND
         sequence = int(sequence_text)
         if part_text is None:
             segment = rendition.find(sequence)
             if segment is None:
-                return Stored(key, media_type)
+                return Stored(key, media_type, SEGMENT)
             if not segment.complete or segment.gap:
                 return NOT_FOUND
-            return _bytes(segment.body(), name, media_type, request)
+            return _bytes(segment.body(), name, media_type, request, SEGMENT)
         part = int(part_text)
 
         def finish() -> Answer:
@@ -273,7 +281,7 @@ class Hls:
             if segment is None or part >= len(segment.parts):
                 return NOT_FOUND
             data = segment.parts[part].data
-            return NOT_FOUND if data is None else _bytes(data, name, media_type, request)
+            return NOT_FOUND if data is None else _bytes(data, name, media_type, request, PART)
 
         # Only the part that was hinted at is worth waiting for; others are not, or not yet, in any playlist.
         if (sequence, part) == rendition.upcoming and not window.ended:
@@ -292,6 +300,7 @@ class Hls:
 
     def _text(self, rendered: Rendered, media_type: str, cache: str, request: Request) -> Answer:
         compress = request.takes_gzip
+        kind = PLAYLIST if media_type is PLAYLIST_TYPE else MANIFEST
         key = (rendered, media_type, cache, compress)
         answer = self._answers.get(key)
         if answer is None:
@@ -309,13 +318,14 @@ class Hls:
                     *EXPOSED,
                 ),
                 body,
+                kind,
             )
             if len(self._answers) >= MAX_ANSWERS:  # by now most of them are of playlists that have changed since
                 self._answers.clear()
             self._answers[key] = answer
         known = request.header("if-none-match")
         if known is not None and _matches(known, _tagged(rendered.etag, compress)):
-            return _unchanged(_tagged(rendered.etag, compress), cache)
+            return _unchanged(_tagged(rendered.etag, compress), cache, kind)
         return answer
 
 
@@ -328,8 +338,9 @@ def _matches(if_none_match: str, etag: str) -> bool:
     return any(candidate.strip().removeprefix("W/") in ("*", etag) for candidate in if_none_match.split(","))
 
 
-def _unchanged(etag: str, cache: str) -> Answer:
-    return Answer(304, (("ETag", etag), ("Cache-Control", cache), ("Vary", "Accept-Encoding"), *EXPOSED))
+def _unchanged(etag: str, cache: str, kind: int) -> Answer:
+    headers = (("ETag", etag), ("Cache-Control", cache), ("Vary", "Accept-Encoding"), *EXPOSED)
+    return Answer(304, headers, kind=kind)
 
 
 def _directives(query: str) -> tuple[int | None, int | None, bool] | None:
@@ -353,18 +364,18 @@ def _directives(query: str) -> tuple[int | None, int | None, bool] | None:
     return None if part is not None and sequence is None else (sequence, part, skip)
 
 
-def _bytes(data: bytes | memoryview, name: str, media_type: str, request: Request) -> Answer:
+def _bytes(data: bytes | memoryview, name: str, media_type: str, request: Request, kind: int) -> Answer:
     """Media, or a range of it. A name never gets other bytes, so it is its own entity tag."""
     etag = f'"{name}"'
     known = request.header("if-none-match")
     if known is not None and _matches(known, etag):
-        return _unchanged(etag, FOREVER)
+        return _unchanged(etag, FOREVER, kind)
     fields = (("Content-Type", media_type), ("Cache-Control", FOREVER), ("ETag", etag), ("Accept-Ranges", "bytes"))
     wanted = request.header("range")
     # "A server MAY ignore the Range header field" (RFC 9110 §14.2): several ranges get the whole.
     found = _RANGE.fullmatch(wanted) if wanted is not None else None
     if found is None or found.groups() == ("", ""):
-        return Answer(200, (*fields, ("Content-Length", str(len(data))), *EXPOSED), data)
+        return Answer(200, (*fields, ("Content-Length", str(len(data))), *EXPOSED), data, kind)
     first_text, last_text = found.groups()
     if first_text:
         first, last = int(first_text), min(int(last_text) if last_text else len(data) - 1, len(data) - 1)
@@ -374,7 +385,7 @@ def _bytes(data: bytes | memoryview, name: str, media_type: str, request: Reques
         return Answer(416, (("Content-Range", f"bytes */{len(data)}"), ("Content-Length", "0"), *EXPOSED))
     piece = memoryview(data)[first : last + 1]
     scope = ("Content-Range", f"bytes {first}-{last}/{len(data)}")
-    return Answer(206, (*fields, scope, ("Content-Length", str(len(piece))), *EXPOSED), piece)
+    return Answer(206, (*fields, scope, ("Content-Length", str(len(piece))), *EXPOSED), piece, kind)
 
 
 class _AiohttpRequest:
@@ -423,7 +434,9 @@ def routes(hls: Hls) -> list[web.RouteDef]:
         if isinstance(outcome, Stored):
             data = await hls.media.stored(outcome.key)
             name = outcome.key.rpartition("/")[2]
-            outcome = NOT_FOUND if data is None else _bytes(data, name, outcome.media_type, _AiohttpRequest(request))
+            found = _AiohttpRequest(request)
+            outcome = NOT_FOUND if data is None else _bytes(data, name, outcome.media_type, found, outcome.kind)
+        hls.traffic.count_media(outcome.kind, 0 if request.method == "HEAD" else len(outcome.body))
         return web.Response(status=outcome.status, headers=dict(outcome.headers), body=bytes(outcome.body))
 
     def still(name: str, media_type: str) -> Callable[[web.Request], Awaitable[web.Response]]:

@@ -35,6 +35,8 @@ MAX_PIPELINED = 64 * 1024
 SMALL_BODY = 64 * 1024
 """Bodies up to here are joined with their head: one copy is cheaper than a second system call."""
 
+NO_MEDIA = -1
+
 _STARTS = tuple(
     verb + path for verb in (b"GET ", b"HEAD ") for path in (PREFIX.encode(), b"/api/status", b"/api/config")
 )
@@ -109,7 +111,7 @@ class HotDocument:
                 ("Access-Control-Allow-Origin", "*"),
                 ("X-Content-Type-Options", "nosniff"),
             )
-            self._answer = Answer(200, fields, body)
+            self._answer = Answer(200, fields, body, NO_MEDIA)
         return self._answer
 
 
@@ -204,6 +206,7 @@ class HotConnection(asyncio.Protocol):
                 outcome = self._hls.look_up(head, address)
             elif (document := self._documents.get(head.target)) is not None:
                 outcome = document.answer()
+                self._hls.traffic.count(head.target, head.method, outcome.status)
             else:
                 self._hand_over()
                 return
@@ -262,6 +265,8 @@ class HotConnection(asyncio.Protocol):
     def _finish(self, answer: Answer, head: _Head) -> None:
         self._idle_since = self._loop.time()
         self._closing = head.closes
+        if answer.kind >= 0:
+            self._hls.traffic.count_media(answer.kind, 0 if head.method == "HEAD" else len(answer.body))
         ending = self._clock.ending(closing=head.closes)
         if head.method == "HEAD":
             self.transport.write(answer.head + ending)

@@ -15,6 +15,8 @@ import orjson
 import structlog
 from aiohttp import web
 
+from web.traffic import HEADER, REQUEST_ID
+
 PUBLIC_PREFIXES = ("/api/", "/hls/", "/thumbnail.", "/preview.")
 PREFLIGHT_SECONDS = 86_400
 
@@ -125,6 +127,9 @@ async def common_headers(request: web.Request, response: web.StreamResponse) -> 
     """Signal handler of `on_response_prepare`: the headers that no response goes without."""
     headers = response.headers
     headers["X-Content-Type-Options"] = "nosniff"
+    # Media have none: caches keep them for others, and the short way to them does not name requests.
+    if (request_id := request.get(REQUEST_ID)) is not None and not request.path.startswith("/hls/"):
+        headers[HEADER] = request_id
     if (sharing := sharing_of(request)) is not None:
         headers["Access-Control-Allow-Origin"] = "*"
         if sharing.exposed:

@@ -7,7 +7,7 @@ the dialects, and the routes of HLS are handed in by the composition root.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -21,6 +21,7 @@ from web.hot import Clock, HotConnection, HotDocument
 from web.middleware import FAILURES, SHARINGS, common_headers, errors_and_preflight
 from web.operations import OPERATIONS
 from web.pages import Page, page_routes
+from web.traffic import Traffic, measuring
 
 MAX_BODY_BYTES = 64 * 1024
 """No route takes more than a small JSON document."""
@@ -51,44 +52,66 @@ class Host:
     obstacles: Callable[[], Sequence[str]]
     """Why no stream can be accepted now, one sentence each; empty when one can."""
     trusted_proxies: Sequence[Network]
+    warnings: Callable[[], Sequence[str]] = tuple
+    """What is wrong and keeps no stream away, one sentence each."""
+    log_requests: bool = False
 
 
 def build_application(
-    host: Host, pages: dict[str, Page], routes: Iterable[web.AbstractRouteDef] = ()
+    host: Host,
+    pages: dict[str, Page],
+    routes: Iterable[web.AbstractRouteDef] = (),
+    traffic: Traffic | None = None,
 ) -> web.Application:
-    """An application with the probes, the files of the pages and `routes`. Dialects are mounted on it."""
-    application = web.Application(middlewares=[errors_and_preflight], client_max_size=MAX_BODY_BYTES)
+    """An application with the probes, the files of the pages and `routes`. Dialects are mounted on it.
+
+    Requests are counted in `traffic`.
+    """
+    application = bare_application(host, traffic or Traffic())
+    application.add_routes([web.get("/api/ping", _ping(host))])
+    application.add_routes(routes)
+    application.add_routes(page_routes(pages))
+    return application
+
+
+def bare_application(host: Host, traffic: Traffic) -> web.Application:
+    """An application with nothing but the probes, and what every one has: names of requests, errors, headers."""
+    measured = measuring(traffic, log_requests=host.log_requests)
+    application = web.Application(middlewares=[measured, errors_and_preflight], client_max_size=MAX_BODY_BYTES)
     application[TRUSTED_PROXIES] = TrustedProxies(host.trusted_proxies)
     application[OPERATIONS] = []
     application[FAILURES] = {}
     application[SHARINGS] = {}
     application.on_response_prepare.append(common_headers)
     application.add_routes(_probes(host))
-    application.add_routes(routes)
-    application.add_routes(page_routes(pages))
     return application
 
 
-def _probes(host: Host) -> list[web.RouteDef]:
-    no_store = {"Cache-Control": "no-store"}
+NO_STORE = {"Cache-Control": "no-store"}
 
+
+def _ping(host: Host) -> Callable[[web.Request], Awaitable[web.Response]]:
     async def ping(request: web.Request) -> web.Response:
         """A page that shows the stream says it is still open."""
         _note(host.viewers, request)
-        return web.Response(status=204, headers=no_store)
+        return web.Response(status=204, headers=NO_STORE)
 
+    return ping
+
+
+def _probes(host: Host) -> list[web.RouteDef]:
     async def healthz(_request: web.Request) -> web.Response:
         """The process lives and its event loop turns."""
-        return web.Response(text="ok\n", headers=no_store)
+        return web.Response(text="ok\n", headers=NO_STORE)
 
     async def readyz(_request: web.Request) -> web.Response:
         """Whether a stream can be accepted, and if not, why."""
         reasons = list(host.obstacles())
-        body = orjson.dumps({"ready": not reasons, "reasons": reasons})
+        body = orjson.dumps({"ready": not reasons, "reasons": reasons, "warnings": list(host.warnings())})
         status = 503 if reasons else 200
-        return web.Response(status=status, body=body, content_type="application/json", headers=no_store)
+        return web.Response(status=status, body=body, content_type="application/json", headers=NO_STORE)
 
-    return [web.get("/api/ping", ping), web.get("/healthz", healthz), web.get("/readyz", readyz)]
+    return [web.get("/healthz", healthz), web.get("/readyz", readyz)]
 
 
 def _note(viewers: ViewerCounter, request: web.Request) -> None:
@@ -118,6 +141,8 @@ class WebServer:
         self._hot: set[HotConnection] = set()
         self._handed_over = 0
         """Connections that aiohttp had when the sweeper last looked."""
+        self.refused = 0
+        """Connections that were closed at once since the start, for there were MAX_CONNECTIONS."""
         self._listener: asyncio.Server | None = None
         self._runner = web.AppRunner(
             application,
@@ -138,6 +163,12 @@ class WebServer:
             raise RuntimeError("The web server has no address before it is started.")
         host, port = self._listener.sockets[0].getsockname()[:2]
         return host, port
+
+    @property
+    def connections(self) -> tuple[int, int]:
+        """Open connections: those that asked for nothing but media, and those that aiohttp has."""
+        server = self._runner.server
+        return len(self._hot), len(server.connections) if server is not None else 0
 
     async def start(self) -> None:
         """Listens. Raises `OSError` when the port cannot be had."""
@@ -163,7 +194,8 @@ class WebServer:
 
     def _connection(self) -> asyncio.BaseProtocol:
         if len(self._hot) + self._handed_over >= MAX_CONNECTIONS:
-            return _Refused()
+            self.refused += 1
+            return Refused()
         return HotConnection(self._hls, self._proxies, self._clock, self._aiohttp, self._hot, self._documents)
 
     def _aiohttp(self) -> asyncio.BaseProtocol:
@@ -190,7 +222,7 @@ class WebServer:
                 idle.transport.abort()
 
 
-class _Refused(asyncio.Protocol):
+class Refused(asyncio.Protocol):
     """A connection beyond the limit."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:

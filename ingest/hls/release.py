@@ -42,6 +42,8 @@ MAX_WAITING: Final = 40_000
 """Frames of one track that wait; an encoder that sends faster than this loses the oldest."""
 LATE_SEGMENTS: Final = 2
 """How many segments a variant may be behind the others before they go on without it."""
+BEGIN: Final = TIMESCALE
+"""Where the first segment that comes is put on the timeline: what belongs to it may begin a little earlier."""
 SOON: Final = 0.02
 """Frames within so many seconds leave together."""
 
@@ -54,11 +56,18 @@ class _Track:
     """Of frames for the same time the lower goes first."""
     waiting: deque[tuple[int, VideoHeader | AudioHeader | VideoFrame | AudioFrame]] = field(default_factory=deque)
     end: int | None = None
-    """The time of the newest frame that ever came."""
+    """The decode time of the newest frame that ever came."""
+    lead: int = 0
+    """From decoding to showing its first picture: encodings with other B-frames are compared by when they are shown."""
     offset: int | None = None
     header: object = None
     step: int = TIMESCALE // 30
     wants_keyframe: bool = True
+
+    @property
+    def reach(self) -> int | None:
+        """Up to when there is something to show."""
+        return None if self.end is None else self.end + self.lead
 
 
 class Release:
@@ -82,9 +91,9 @@ class Release:
     @property
     def begun(self) -> bool:
         """Whether every encoding has sent something, or the best one so much that nobody waits for the others."""
-        ends = [track.end for track in (*self._videos, self._audio) if track.end is not None]
+        ends = self._reaches()
         everything = all(track.end is not None for track in self._videos)
-        return bool(ends) and (everything or self._finished or max(ends) >= LATE_SEGMENTS * self._longest)
+        return bool(ends) and (everything or self._finished or max(ends) - BEGIN >= LATE_SEGMENTS * self._longest)
 
     @property
     def empty(self) -> bool:
@@ -139,7 +148,8 @@ class Release:
         described = (pictures.header.codec, pictures.size, name)
         if track.header != described:
             track.header, track.wants_keyframe = described, True
-            track.waiting.append((first + offset if track.end is None else track.end, pictures.header))
+            before, track.lead = track.reach, min(max(pictures.frames[0].pts - first, 0), COMPOSITION)
+            track.waiting.append((first + offset if before is None else before, pictures.header))
         if number == 0:
             self._note_keyframes(pictures.frames)
         for frame in pictures.frames:
@@ -152,7 +162,7 @@ class Release:
                 track.step = min(max(dts - track.end, 1), TIMESCALE)
                 dts = max(dts, track.end + 1)
             track.end = dts
-            track.waiting.append((dts, VideoFrame(dts, dts + composition, frame.keyframe, frame.data)))
+            track.waiting.append((dts + track.lead, VideoFrame(dts, dts + composition, frame.keyframe, frame.data)))
         self._bound(track)
         last = pictures.frames[-1].dts
         self._longest = max(self._longest, min(last - first, FORWARD))
@@ -165,13 +175,9 @@ class Release:
         offset = self._place(track, sound.frames[0].pts)
         if track.header != sound.header:
             track.header = sound.header
-            track.waiting.append(
-                (max(sound.frames[0].pts + offset, 0) if track.end is None else track.end, sound.header)
-            )
+            track.waiting.append((sound.frames[0].pts + offset if track.end is None else track.end, sound.header))
         for frame in sound.frames:
             pts = frame.pts + offset
-            if pts < 0:
-                continue  # sound from before the first picture
             if track.end is not None:
                 track.step = max(pts - track.end, 1)
                 pts = max(pts, track.end)
@@ -183,13 +189,13 @@ class Release:
     def _place(self, track: _Track, first: int) -> int:
         """What is added to the times of a segment whose first frame is at `first`."""
         if self._offset is None:
-            self._offset = -first
+            self._offset = BEGIN - first
         expected = None if track.end is None else track.end + track.step
         for offset in (track.offset, self._offset):
             if offset is not None and (expected is None or -BACKWARD <= first + offset - expected <= FORWARD):
                 track.offset = offset
                 return offset
-        offset = (expected or 0) - first
+        offset = (BEGIN if expected is None else expected) - first
         track.offset = self._offset = offset
         return offset
 
@@ -206,9 +212,12 @@ class Release:
 
     def _horizon(self) -> int:
         """Up to where all that can be expected to come has come."""
-        ends = [track.end for track in (*self._videos, self._audio) if track.end is not None]
+        ends = self._reaches()
         newest = max(ends)
         return newest if self._finished else min(end for end in ends if newest - end <= LATE_SEGMENTS * self._longest)
+
+    def _reaches(self) -> list[int]:
+        return [reach for track in (*self._videos, self._audio) if (reach := track.reach) is not None]
 
     def _first(self) -> _Track | None:
         tracks = [track for track in (*self._videos, self._audio) if track.waiting]
@@ -225,6 +234,7 @@ class Release:
                     listener.on_audio_header(item)
             else:
                 source.bytes_received += len(item.data)
+                source.audio_frames += 1
                 if listener is not None:
                     listener.on_audio(item)
             return
@@ -236,5 +246,6 @@ class Release:
             return
         if output is source:
             source.bytes_received += len(item.data)
+            source.video_frames += 1
         if output.listener is not None:
             output.listener.on_video(item)

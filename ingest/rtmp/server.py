@@ -95,6 +95,16 @@ class RtmpServer:
             raise RuntimeError("The RTMP server has no port before it was started.")
         return self._bound_port
 
+    @property
+    def listening(self) -> bool:
+        """Whether encoders can connect."""
+        return self._server is not None and self._server.is_serving()
+
+    @property
+    def connections(self) -> int:
+        """Open connections, whether they publish or not."""
+        return len(self._connections)
+
     async def start(self) -> None:
         """Binds and listens. Raises `OSError` when the port is taken or the host is not ours."""
         loop = asyncio.get_running_loop()

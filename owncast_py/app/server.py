@@ -24,9 +24,12 @@ import structlog
 from ingest.hls.inlet import HlsInlet
 from ingest.rtmp.server import RtmpServer
 from owncast_py import check
+from owncast_py.app import numbers, numbers_media, numbers_service
 from owncast_py.app.direct_input import Direct
 from owncast_py.app.kit import Kit
+from owncast_py.app.readiness import Readiness
 from owncast_py.app.stage import Stage
+from owncast_py.app.stores import StoreObjects
 from owncast_py.app.studio import StageStudio
 from owncast_py.backup.commands import database_file
 from owncast_py.backup.errors import BackupError
@@ -39,17 +42,13 @@ from owncast_py.errors import SettingError, StartError, StorageError
 from owncast_py.events import StreamStopped
 from owncast_py.foundations import Foundations, open_foundations
 from owncast_py.logs import add_secret
-from owncast_py.metrics.hardware import Hardware
-from owncast_py.metrics.prometheus import Exposition, Numbers
-from owncast_py.metrics.sampler import Sampler
-from owncast_py.metrics.samples import Kind
+from owncast_py.metrics.prometheus import Exposition
 from owncast_py.notifications.channels.mail_server import SmtpSettings
 from owncast_py.notifications.channels.push_apns import Provider
 from owncast_py.notifications.channels.push_fcm import ServiceAccount
-from owncast_py.realtime.messages import CHAT
 from owncast_py.recent_logs import RecentLogs
 from owncast_py.service_manager import ServiceManager
-from owncast_py.services import Services, Surroundings, open_services
+from owncast_py.services import Surroundings, open_services
 from owncast_py.setting_groups import (
     ChatSettings,
     Group,
@@ -59,6 +58,7 @@ from owncast_py.setting_groups import (
     VideoSettings,
 )
 from owncast_py.storage.database import address_of
+from owncast_py.store_trial import StoreTrial
 from transcoder import encoders, ffmpeg_binary
 from transcoder.errors import EncoderError
 from transcoder.segment_store.disk import DiskStore
@@ -74,7 +74,9 @@ from web.hls import Hls
 from web.hls import routes as hls_routes
 from web.hot import HotDocument
 from web.pages import BUILT, load_pages
+from web.scraping import ScrapeServer, metrics_route
 from web.server import Host, WebServer, build_application
+from web.traffic import Traffic
 
 VERSION = version("owncast-py")
 
@@ -91,7 +93,8 @@ async def run(config: Config, credentials: Credentials, logs: RecentLogs) -> Non
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    async with AsyncExitStack() as stack:
+    # Those who watch are told to the end that there is one: their listener closes last.
+    async with AsyncExitStack() as watching, AsyncExitStack() as stack:
         store = DiskStore(config.data_dir / "hls") if config.hls.disk else None
         if store is not None:
             try:
@@ -102,6 +105,7 @@ async def run(config: Config, credentials: Credentials, logs: RecentLogs) -> Non
         foundations = await _foundations(config, stack)
         foundations.logins.admin = credentials
         settings = foundations.settings
+        add_secret(settings.get(StorageSettings).secret)
         listen = _listening(config, settings.get(ListenSettings))
         if config.channels.sandbox and not is_loopback(listen.http_host):
             raise StartError(
@@ -111,9 +115,7 @@ async def run(config: Config, credentials: Credentials, logs: RecentLogs) -> Non
         kit = Kit(str(config.ffmpeg_path or ""), config.data_dir / "encoders.json")
         if not config.insists_on("ffmpeg_path"):
             kit.path = settings.get(ListenSettings).ffmpeg_path
-        obstacles = list[str]()
-        if await kit.select(settings.get(VideoSettings).codec) is None:
-            obstacles.append("There is no working ffmpeg; run `owncast-py check` to see why.")
+        await kit.select(settings.get(VideoSettings).codec)
         record = ShowRecord(foundations.database, _now)
         await record.start()
         stage = Stage(
@@ -127,7 +129,6 @@ async def run(config: Config, credentials: Credentials, logs: RecentLogs) -> Non
             title=settings.get(InstanceSettings).title,
             record=record,
         )
-        await stage.start()
         stack.push_async_callback(stage.aclose)
         studio = StageStudio(stage, kit)
         services = await open_services(
@@ -145,19 +146,29 @@ async def run(config: Config, credentials: Credentials, logs: RecentLogs) -> Non
                 monotonic=time.monotonic,
             ),
         )
+        # Whoever hears of its store is there by now.
+        await stage.start()
         if record.interrupted:
             # Every show that was announced ends for its listeners, also one that the server did not live to end.
             foundations.events.publish(StreamStopped(_now(), settings.get(InstanceSettings).title))
-        counts = await _measure(config, stage, services, stack)
+        exposition = Exposition(await numbers.measure(stack, config.data_dir, stage, services, _now))
+        readiness = Readiness(config.data_dir, kit, foundations.database, stage.stores)
+        await readiness.start()
+        stack.push_async_callback(readiness.aclose)
         backups = await _back_up(config, stack)
 
-        host = Host(stage.viewers, lambda: obstacles, config.trusted_proxies)
-        hls = Hls(stage, stage.viewers)
+        store_trial = StoreTrial(StoreObjects.open)
+        stack.callback(store_trial.aclose)
+        host = Host(
+            *(stage.viewers, readiness.reasons, config.trusted_proxies, readiness.warnings, config.log_requests)
+        )
+        traffic = Traffic()
+        hls = Hls(stage, stage.viewers, traffic)
         inlet = HlsInlet(stage)
         stack.push_async_callback(inlet.aclose)
         pages = await asyncio.to_thread(load_pages, BUILT)
         routes = [*hls_routes(hls), *direct_input_routes(Direct(inlet, credentials))]
-        application = build_application(host, pages, routes)
+        application = build_application(host, pages, routes, traffic)
         running = [Running(VERSION, listen.http_host, listen.http_port, config.rtmp_host, listen.rtmp_port)]
         authentication = Authentication(foundations.accounts, credentials.verify_admin_password, time.monotonic)
         ably = Ably(services, _now, time.monotonic, sandbox=config.channels.sandbox)
@@ -167,9 +178,10 @@ async def run(config: Config, credentials: Credentials, logs: RecentLogs) -> Non
                 services=services,
                 studio=studio,
                 viewers=stage.viewers,
-                exposition=Exposition(counts),
+                exposition=exposition,
                 logs=logs,
                 backups=backups,
+                store_trial=store_trial,
                 credentials=credentials,
                 authentication=authentication,
                 running=lambda: running[0],
@@ -189,29 +201,48 @@ async def run(config: Config, credentials: Credentials, logs: RecentLogs) -> Non
             open_registration=config.accounts.registration == "open",
         ).mount(application)
         openapi.mount(application, "owncast-py", VERSION)
+        application.add_routes([metrics_route(exposition, authentication.admin)])
         hot = {
             "/api/status": HotDocument(documents.status.body, "no-store"),
             "/api/config": HotDocument(documents.config.body, "no-cache"),
         }
         web = WebServer(application, listen.http_host, listen.http_port, hls, hot)
+        exposition.add(
+            [
+                *numbers_media.media(stage, kit, readiness.listeners),
+                *numbers_service.http(traffic, web),
+                *numbers_service.talk(services, documents.chat_fanout, ably),
+                *numbers_service.deliveries(services),
+                *numbers.storage(foundations.database),
+                *numbers.process(VERSION, readiness, await numbers.watch_loop(stack)),
+            ]
+        )
         await _listen(stack, web, "HTTP", listen.http_host, listen.http_port, "--http-port")
         rtmp = RtmpServer(stage, host=config.rtmp_host, port=listen.rtmp_port)
         await _listen(stack, rtmp, "RTMP", config.rtmp_host, listen.rtmp_port, "--rtmp-port")
+        readiness.listeners.append(rtmp)
         running[0] = Running(VERSION, web.address[0], web.address[1], config.rtmp_host, rtmp.port)
         addresses = {"http": "{}:{}".format(*web.address), "rtmp": f"{config.rtmp_host}:{rtmp.port}"}
         if config.rtmps.enabled:
             rtmps = RtmpServer(stage, host=config.rtmps.host, port=config.rtmps.port, tls=_tls(config))
             await _listen(stack, rtmps, "RTMPS", config.rtmps.host, config.rtmps.port, "rtmps.port")
+            readiness.listeners.append(rtmps)
             addresses["rtmps"] = f"{config.rtmps.host}:{rtmps.port}"
+        if config.metrics.port is not None:
+            metrics = ScrapeServer(host, exposition, config.metrics.host, config.metrics.port)
+            await _listen(watching, metrics, "metrics", config.metrics.host, config.metrics.port, "metrics.port")
+            addresses["metrics"] = "{}:{}".format(*metrics.address)
         # What was made until now stays: the collector need not look at it again while media flows.
         gc.collect()
         gc.freeze()
         log.info("ready", **addresses)
-        manager.start(" ".join([f"Viewers at {addresses['http']}, encoders at {addresses['rtmp']}.", *obstacles]))
+        where = f"Viewers at {addresses['http']}, encoders at {addresses['rtmp']}."
+        manager.start(" ".join([where, *readiness.reasons()]))
         stack.push_async_callback(manager.aclose)
         await stop.wait()
         log.info("stopping")
         manager.stopping()
+        readiness.stopping = True
         await stage.conclude()
     log.info("closed", what="server", reason="asked to")
 
@@ -219,16 +250,20 @@ async def run(config: Config, credentials: Credentials, logs: RecentLogs) -> Non
 async def _foundations(config: Config, stack: AsyncExitStack) -> Foundations:
     """The database and what rests on it. Raises StartError when the configuration does not lead to one."""
     configured = config.database_url.get_secret_value() if config.database_url else None
-    stream = config.stream.model_dump(include={"latency_level", "codec", "variants"})
-    seeds: dict[type[Group], Mapping[str, object]] = {
-        InstanceSettings: config.model_dump(include={"name", "title", "summary", "tags"}),
-        ChatSettings: config.chat.model_dump(),
-        VideoSettings: stream,
+    seeds = config.first_settings()
+    sections: dict[type[Group], str] = {
+        InstanceSettings: "",
+        ChatSettings: "chat",
+        VideoSettings: "stream",
+        StorageSettings: "storage.s3",
     }
     firm: dict[type[Group], Mapping[str, object]] = {
-        InstanceSettings: {name: value for name, value in seeds[InstanceSettings].items() if config.insists_on(name)},
-        ChatSettings: {name: value for name, value in seeds[ChatSettings].items() if config.insists_on("chat", name)},
-        VideoSettings: {name: value for name, value in stream.items() if config.insists_on("stream", name)},
+        group: {
+            name: value
+            for name, value in seeds[group].items()
+            if (config.insists_on(section, name) if section else config.insists_on(name))
+        }
+        for group, section in sections.items()
     }
     try:
         await asyncio.to_thread(config.data_dir.mkdir, parents=True, exist_ok=True)
@@ -262,51 +297,6 @@ def _listening(config: Config, owner: ListenSettings) -> _Listening:
         http_host=choose("http_host", config.http_host, owner.http_host),
         http_port=choose("http_port", config.http_port, owner.http_port),
         rtmp_port=choose("rtmp_port", config.rtmp_port, owner.rtmp_port),
-    )
-
-
-async def _measure(config: Config, stage: Stage, services: Services, stack: AsyncExitStack) -> Numbers:
-    """Begins to measure; what Prometheus reads of it."""
-    samples, chat = services.samples, services.chat
-    totals: dict[str, int] = {}
-
-    async def count() -> None:
-        totals["users"] = await chat.accounts.chatters()
-        totals["messages"] = await chat.channels.count(CHAT)
-
-    def newest(kind: Kind) -> float | None:
-        sample = samples.newest(kind)
-        return sample.value if sample is not None else None
-
-    counting = set[asyncio.Task[None]]()
-
-    def begin_count() -> None:
-        task = asyncio.create_task(count(), name="metrics: totals")
-        counting.add(task)
-        task.add_done_callback(counting.discard)
-
-    sampler = Sampler(
-        samples,
-        Hardware(config.data_dir),
-        viewers=lambda: stage.status().viewer_count,
-        online=lambda: stage.status().online,
-        chatters=lambda: len(chat.connections),
-        now=_now,
-        also=[services.playback.tick, begin_count],
-    )
-    await count()
-    await sampler.start()
-    stack.push_async_callback(sampler.aclose)
-    return Numbers(
-        online=lambda: stage.status().online,
-        viewers=lambda: stage.status().viewer_count,
-        chatters=lambda: len(chat.connections),
-        users=lambda: totals.get("users"),
-        messages=lambda: totals.get("messages"),
-        playback_errors=lambda: services.playback.error_count,
-        cpu=lambda: newest("cpu"),
-        memory=lambda: newest("memory"),
-        disk=lambda: newest("disk"),
     )
 
 
@@ -352,7 +342,12 @@ def _raise_descriptor_limit() -> None:
 
 
 async def _listen(
-    stack: AsyncExitStack, server: WebServer | RtmpServer, purpose: str, host: str, port: int, option: str
+    stack: AsyncExitStack,
+    server: WebServer | RtmpServer | ScrapeServer,
+    purpose: str,
+    host: str,
+    port: int,
+    option: str,
 ) -> None:
     try:
         await server.start()

@@ -18,6 +18,7 @@ from ingest.gate import PublishRequest
 from ingest.source import LiveSource, SourceListener
 from owncast_py.app.kit import Kit
 from owncast_py.app.rate import Rate
+from owncast_py.app.received import Received
 from owncast_py.app.stores import Stores
 from owncast_py.broadcast.admission import Current, Verdict, decide
 from owncast_py.broadcast.record import ShowRecord
@@ -26,11 +27,19 @@ from owncast_py.broadcast.viewers import Viewers
 from owncast_py.config import Config
 from owncast_py.credentials import Credentials
 from owncast_py.errors import OwncastError
-from owncast_py.events import Events, SettingChanged, StreamStarted, StreamStopped, StreamTitleChanged
+from owncast_py.events import (
+    Events,
+    SettingChanged,
+    StoreRecovered,
+    StoreTroubled,
+    StreamStarted,
+    StreamStopped,
+    StreamTitleChanged,
+)
 from owncast_py.setting_groups import InstanceSettings, ListenSettings, StorageSettings, Variant, VideoSettings
 from transcoder.ladder import VariantSettings
 from transcoder.pipeline import Pipeline, PipelineSettings
-from transcoder.segment_store import SegmentStore
+from transcoder.segment_store.disk import DiskStore
 from transcoder.stills import Still
 from transcoder.window import LiveWindow
 
@@ -58,7 +67,7 @@ class Stage:
         config: Config,
         credentials: Credentials,
         kit: Kit,
-        store: SegmentStore | None,
+        store: DiskStore | None,
         events: Events,
         *,
         video: VideoSettings,
@@ -88,7 +97,7 @@ class Stage:
         self.pipeline = Pipeline(_pipeline_settings(video), kit.toolbox, store, listener=self)
         self._config = config
         self._credentials = credentials
-        self._stores = Stores(store, self._on_store)
+        self.stores = Stores(store, self._on_store)
         self._jobs: set[asyncio.Task[None]] = set()
         self._preparing = asyncio.Lock()
         self.published_since = _now()
@@ -96,6 +105,12 @@ class Stage:
         self.advice: list[str] = []
         """What was said to the owner since this publisher came."""
         events.subscribe(SettingChanged, self._on_setting_changed)
+        self.broadcasts = 0
+        """Shows that began since the start; one that goes on after a break is the same."""
+        self.refused = 0
+        """Publishers that were turned away."""
+        self._left = Received()
+        """What those who have left had sent."""
         self._source: LiveSource | None = None
         self._key = ""
         self._ended_at = float("-inf")
@@ -125,7 +140,7 @@ class Stage:
         await self.conclude()
         await asyncio.gather(*self._jobs, return_exceptions=True)
         await self.pipeline.aclose()
-        await self._stores.aclose()
+        await self.stores.aclose()
 
     # Those who publish.
 
@@ -148,6 +163,7 @@ class Stage:
             silence_takeover=self._config.stream.silence_takeover,
         )
         if decision.verdict is Verdict.REFUSE:
+            self.refused += 1
             raise PublishRefused(decision.reason)
         previous, self._source, self._key = self._source, source, request.key
         self.published_since, self.rate, self.advice = _now(), Rate(), []
@@ -159,6 +175,7 @@ class Stage:
 
     def left(self, source: LiveSource) -> None:
         """A publisher's connection ended."""
+        self._left = self._left.plus(source)
         if source is self._source:
             self._source = None
             if self.broadcast.state == "live":
@@ -170,6 +187,7 @@ class Stage:
         """Media flows."""
         if not self._stopping and self.broadcast.begin():
             self.viewers.clear()
+            self.broadcasts += 1
             log.info("on air")
             if self._record is not None:
                 self._spawn(self._record.began(self.broadcast.title))
@@ -206,11 +224,16 @@ class Stage:
     async def _use_store(self, storage: StorageSettings) -> None:
         """Keeps the next show there."""
         async with self._preparing:
-            self.pipeline.use_store(*await self._stores.choose(storage))
+            self.pipeline.use_store(*await self.stores.choose(storage))
 
     def _on_store(self, sentence: str) -> None:
         """The store elsewhere is in trouble, or works again."""
-        self.on_advice(sentence or "The store of segments works again; viewers fetch from there.")
+        if sentence:
+            self._events.publish(StoreTroubled(_now(), sentence))
+        else:
+            sentence = "The store of segments works again; viewers fetch from there."
+            self._events.publish(StoreRecovered(_now(), sentence))
+        self.on_advice(sentence)
 
     async def _prepare(self, video: VideoSettings) -> None:
         """Gives the next show other settings. Which encoder works is found out again where that may have changed."""
@@ -276,6 +299,11 @@ class Stage:
     def source(self) -> LiveSource | None:
         """What comes in now."""
         return self._source
+
+    @property
+    def received(self) -> Received:
+        """What came in since the start."""
+        return self._left.plus(self._source)
 
     # Those who watch.
 

@@ -50,6 +50,9 @@ class Posting:
         self._now = now
         self._limits = MessageLimits(monotonic)
         self._repeats = spam.Repeats(monotonic)
+        self.accepted = 0
+        """Messages that the rules let through since the start."""
+        self.refused = 0
 
     async def message(self, user: User, body: str, reply_to: str | None = None, *, name: str | None = None) -> Message:
         """A chat message of that user, kept and on its way. Raises as `draft` does, or StorageError."""
@@ -66,6 +69,15 @@ class Posting:
         Raises MessageRefused, in the order in which a person would want to know: whether anybody may write now, whether
         this one may, whether they wrote too much too fast, and what is wrong with the words.
         """
+        try:
+            draft = await self._judge(user, body, reply_to, name=name)
+        except MessageRefused:
+            self.refused += 1
+            raise
+        self.accepted += 1
+        return draft
+
+    async def _judge(self, user: User, body: str, reply_to: str | None, *, name: str | None) -> Draft:
         settings = self._settings.get(ChatSettings)
         free = user.may_moderate or user.is_bot
         self._check_standing(user, settings, free=free)

@@ -87,6 +87,11 @@ def render(source: str, emoji: Mapping[str, str]) -> str:
     return _CLEANER.clean(_MARKDOWN.render(source, {"emoji": emoji})).strip()
 
 
+def cleaned(markup: str) -> str:
+    """Safe HTML of what another program rendered, with what may stand in a message and nothing else."""
+    return _CLEANER.clean(markup).strip()
+
+
 def plain_text(body: str) -> str:
     """The words of a rendered message, with emoji by their names."""
     return html.unescape(_TAG.sub("", _BREAK.sub("\n", _IMAGE.sub(r"\1", body)))).strip()

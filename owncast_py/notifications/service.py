@@ -22,6 +22,7 @@ from owncast_py.notifications.channels import DeliveryChannel
 from owncast_py.notifications.directory import Backlog, Directory
 from owncast_py.notifications.endpoints import Endpoints
 from owncast_py.notifications.errors import NotificationError, QueueFull, TooLong, Unknown
+from owncast_py.notifications.figures import Figures
 from owncast_py.notifications.health import PROBES
 from owncast_py.notifications.ids import MESSAGE, Ids
 from owncast_py.notifications.intake import Intake
@@ -100,6 +101,7 @@ class Notifications:
             database, channels, self._directory, self.endpoints, self._keeper, self._ids, now, monotonic
         )
         self.shelves = Shelves(database, self._directory, self._backlog, self._lanes, now)
+        self.figures = Figures(database, self._directory, self._backlog, self._lanes, now)
         self._intake = Intake(database, self._directory, self._ids, self._recorded)
         self._full_logged = float("-inf")
 
@@ -207,12 +209,14 @@ class Notifications:
         if not reason:
             return False
         self._backlog.left_out[endpoint_id] += 1
+        self.figures.left_out += 1
         if self._monotonic() - self._full_logged >= FULL_LOG_SECONDS:
             self._full_logged = self._monotonic()
             log.error("an event is not queued", endpoint=endpoint_id, reason=reason)
         return True
 
     def _written(self, verdicts: Sequence[Verdict]) -> None:
+        self.figures.note(verdicts)
         for verdict in verdicts:
             if verdict.state is not State.PENDING:
                 self._backlog.add(verdict.endpoint_id, -1)

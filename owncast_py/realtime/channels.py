@@ -101,11 +101,18 @@ class Channels:
         self._loading = asyncio.Lock()
         self._published = Published(database)
         self._position = ""
+        self.delivered = 0
+        """Messages that were delivered since the start, every version of one, kept or not."""
 
     @property
     def position(self) -> str:
         """A version that everything delivered until now is not greater than, and everything later is."""
         return self._position
+
+    @property
+    def waiting(self) -> int:
+        """Messages that wait to be kept."""
+        return self._waiting
 
     async def start(self) -> None:
         """Goes on with the order where it stood."""
@@ -335,6 +342,7 @@ class Channels:
     async def _deliver(self, messages: list[Message]) -> None:
         # Before it is delivered: whoever begins to listen while that is done asks the log for what is not greater.
         self._position = messages[-1].version
+        self.delivered += len(messages)
         await self.broker.deliver(messages[0].address, messages)
 
     async def _keep_one_by_one(self, ordered: list[_Ordered]) -> list[_Ordered]:

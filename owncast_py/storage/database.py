@@ -11,6 +11,7 @@ first the commit, then the `then` of each write, in that same order, then those 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -21,11 +22,12 @@ from typing import Generic, TypeVar
 import structlog
 from sqlalchemy import inspect, text
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, ProgrammingError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import QueuePool
 
 from owncast_py.errors import StorageError
+from owncast_py.metrics.histogram import Histogram
 from owncast_py.storage import migrations, sqlite
 
 MAX_GROUP = 500
@@ -80,6 +82,20 @@ class Database:
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._closing = False
+        self.writes = 0
+        """Changes that are durable."""
+        self.commits = 0
+        self.failures = 0
+        """Commits that the database did not take; what was wrong with a change alone does not count."""
+        self.seconds = Histogram()
+        """What a commit took, with the writes in it."""
+        self.problem = ""
+        """What became wrong with the last commit, as a sentence; empty when it went through."""
+
+    @property
+    def waiting(self) -> int:
+        """Writes that wait for the writer."""
+        return len(self._waiting)
 
     async def start(self) -> None:
         """Opens the database and brings its tables up to date. Raises StorageError when that cannot be."""
@@ -153,15 +169,23 @@ class Database:
 
     async def _commit(self, group: list[_Write[object]]) -> None:
         """One transaction for all; if that fails, one for each, so that a bad write fails alone."""
+        began = time.perf_counter()
         try:
             results = await self._transaction(group)
         except Exception as error:
+            if _is_failure(error):
+                self.failures += 1
+                self.problem = f"The database does not take changes: {getattr(error, 'orig', None) or error}."
             if len(group) == 1:
                 group[0].refuse(error)
                 return
             for write in group:
                 await self._commit([write])
             return
+        self.seconds.observe(time.perf_counter() - began)
+        self.commits += 1
+        self.writes += len(group)
+        self.problem = ""
         for write, result in zip(group, results, strict=True):
             write.settle(result)
 
@@ -169,6 +193,12 @@ class Database:
         assert self._writer is not None  # noqa: S101 - the task lives only while the engine does
         async with self._writer.begin() as connection:
             return [await write.work(connection) for write in group]
+
+
+def _is_failure(error: Exception) -> bool:
+    """Whether the database is to blame, and not what was to be written."""
+    blameless = (IntegrityError, DataError, ProgrammingError)
+    return isinstance(error, OSError) or (isinstance(error, DBAPIError) and not isinstance(error, blameless))
 
 
 async def _open_all(engine: AsyncEngine) -> None:

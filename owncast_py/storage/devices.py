@@ -20,17 +20,7 @@ async def add(connection: AsyncConnection, device: Device, token_hash: bytes) ->
     if not (await connection.execute(select(exists().where(users.c.id == device.user_id)))).scalar():
         return False
     await remove(connection, [(device.user_id, device.id)])
-    await connection.execute(
-        insert(devices).values(
-            user_id=device.user_id,
-            id=device.id,
-            display_name=device.display_name,
-            token_hash=token_hash,
-            created_at=device.created_at,
-            last_seen_at=device.last_seen_at,
-            last_seen_ip=device.last_seen_ip,
-        )
-    )
+    await connection.execute(insert(devices).values(values(device, token_hash)))
     return True
 
 
@@ -73,6 +63,19 @@ async def touch(connection: AsyncConnection, seen: Sequence[tuple[Key, datetime,
         for (user_id, device_id), at, address in seen
     ]
     await connection.execute(query, values)
+
+
+def values(device: Device, token_hash: bytes) -> dict[str, object]:
+    """The row of a device."""
+    return {
+        "user_id": device.user_id,
+        "id": device.id,
+        "display_name": device.display_name,
+        "token_hash": token_hash,
+        "created_at": device.created_at,
+        "last_seen_at": device.last_seen_at,
+        "last_seen_ip": device.last_seen_ip,
+    }
 
 
 def _is(key: Key) -> ColumnElement[bool]:

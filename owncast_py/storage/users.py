@@ -18,48 +18,48 @@ from owncast_py.storage.tables import passwords, users
 
 async def add(connection: AsyncConnection, user: User, name_key: str) -> None:
     """A new user."""
-    await connection.execute(insert(users).values(id=user.id, created_at=user.created_at, **_values(user, name_key)))
+    await connection.execute(insert(users).values(id=user.id, created_at=user.created_at, **values(user, name_key)))
 
 
 async def replace(connection: AsyncConnection, user: User, name_key: str) -> None:
     """Writes everything of a user over what was there."""
-    await connection.execute(update(users).where(users.c.id == user.id).values(**_values(user, name_key)))
+    await connection.execute(update(users).where(users.c.id == user.id).values(**values(user, name_key)))
 
 
 async def by_id(connection: AsyncConnection, user_id: str) -> User | None:
     """The user with that id."""
     row = (await connection.execute(select(users).where(users.c.id == user_id))).one_or_none()
-    return _user(row) if row else None
+    return user_of(row) if row else None
 
 
 async def by_login(connection: AsyncConnection, login: str) -> User | None:
     """The user who signs in with that name."""
     row = (await connection.execute(select(users).where(users.c.login == login))).one_or_none()
-    return _user(row) if row else None
+    return user_of(row) if row else None
 
 
 async def by_name_key(connection: AsyncConnection, name_key: str) -> list[User]:
     """Users whose name reads like that one."""
     rows = await connection.execute(select(users).where(users.c.name_key == name_key).limit(100))
-    return [_user(row) for row in rows]
+    return [user_of(row) for row in rows]
 
 
 async def of_kind(connection: AsyncConnection, kind: Kind, limit: int) -> list[User]:
     """Users of a kind, oldest first."""
     query = select(users).where(users.c.kind == kind).order_by(users.c.created_at, users.c.id).limit(limit)
-    return [_user(row) for row in await connection.execute(query)]
+    return [user_of(row) for row in await connection.execute(query)]
 
 
 async def disabled(connection: AsyncConnection, limit: int) -> list[User]:
     """Users who may not chat, the latest first."""
     query = select(users).where(users.c.disabled_at.is_not(None)).order_by(users.c.disabled_at.desc()).limit(limit)
-    return [_user(row) for row in await connection.execute(query)]
+    return [user_of(row) for row in await connection.execute(query)]
 
 
 async def moderators(connection: AsyncConnection, limit: int) -> list[User]:
     """Users who moderate, by name."""
     query = select(users).where(users.c.moderator).order_by(users.c.display_name).limit(limit)
-    return [_user(row) for row in await connection.execute(query)]
+    return [user_of(row) for row in await connection.execute(query)]
 
 
 STATUSES: Mapping[str, ColumnElement[bool]] = {
@@ -81,7 +81,7 @@ async def page(connection: AsyncConnection, offset: int, limit: int, name: str, 
         wanted = and_(wanted, func.lower(users.c.display_name).contains(name.lower(), autoescape=True))
     query = select(users).where(wanted).order_by(users.c.created_at.desc(), users.c.id).offset(offset).limit(limit)
     total = (await connection.execute(select(func.count()).select_from(users).where(wanted))).scalar_one()
-    return [_user(row) for row in await connection.execute(query)], total
+    return [user_of(row) for row in await connection.execute(query)], total
 
 
 async def count(connection: AsyncConnection, kind: Kind) -> int:
@@ -107,7 +107,8 @@ async def set_password(connection: AsyncConnection, user_id: str, hashed: str, a
     await connection.execute(insert(passwords).values(user_id=user_id, hash=hashed, changed_at=at))
 
 
-def _values(user: User, name_key: str) -> dict[str, object]:
+def values(user: User, name_key: str) -> dict[str, object]:
+    """What of a user is written when they change: all but their id and when they came."""
     return {
         "kind": user.kind.value,
         "login": user.login or None,
@@ -124,7 +125,8 @@ def _values(user: User, name_key: str) -> dict[str, object]:
     }
 
 
-def _user(row: Row[tuple[object, ...]]) -> User:
+def user_of(row: Row[tuple[object, ...]]) -> User:
+    """The user in a row."""
     return User(
         id=row.id,
         kind=Kind(row.kind),

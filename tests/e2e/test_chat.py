@@ -191,7 +191,7 @@ async def test_nothing_that_anybody_saw_is_lost_when_the_process_is_killed(start
                 tasks = [asyncio.create_task(listen()), *(asyncio.create_task(write()) for _ in range(4))]
                 async with asyncio.timeout(PATIENCE):
                     while len(acknowledged) < 60 + 25 * round_number or len(seen) < 20:
-                        await asyncio.sleep(0)
+                        await asyncio.sleep(0.01)
                 server.process.send_signal(signal.SIGKILL)
                 await server.process.wait()
                 await asyncio.gather(*tasks)

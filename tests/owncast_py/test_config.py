@@ -182,6 +182,23 @@ def test_endless_nesting_is_refused() -> None:
     assert faults == ["config.yaml line 1 is nested deeper than 16 levels."]
 
 
+def test_a_store_is_whole_or_refused_and_its_secret_never_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
+    store = "storage: {s3: {enabled: true, endpoint: 'https://s3.example', region: 1, bucket: 0077, access_key: 12}}"
+    assert faults_of(store) == ["config.yaml line 1: storage.s3 needs secret when it is enabled."]
+    monkeypatch.setenv("OWNCAST_STORAGE__S3__SECRET", "quite-secret")
+    config = load(None, {})
+    found = config.storage.s3
+    assert (found.region, found.bucket, found.access_key) == ("1", "0077", "12"), "what looks like a number is text"
+    assert found.secret is not None
+    assert found.secret.get_secret_value() == "quite-secret"
+    assert "quite-secret" not in repr(config)
+    insisted = [name for name in type(found).model_fields if config.insists_on("storage.s3", name)]
+    assert insisted == ["secret"], "the file does not insist"
+    monkeypatch.setenv("OWNCAST_STORAGE__S3__SECRET", "quite-secret" * 20)
+    [fault] = faults_of(store)
+    assert fault.endswith("storage.s3.secret must have 1 to 200 characters.")
+
+
 @given(st.binary(max_size=200))
 @settings(max_examples=150, deadline=None)
 def test_no_file_raises_anything_but_our_own_error(content: bytes) -> None:

@@ -131,7 +131,7 @@ async def test_a_disk_that_is_too_slow_loses_segments_with_one_line(tmp_path: Pa
     assert [(line["log_level"], line["problem"]) for line in logs] == [
         ("warning", f"The disk under {tmp_path} is too slow: a segment of 40 bytes was not written.")
     ]
-    assert store._queued_bytes == 0
+    assert store.waiting_bytes == 0
 
 
 async def test_small_jobs_are_bounded_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -157,7 +157,7 @@ async def test_a_full_disk_costs_segments_and_not_the_broadcast(tmp_path: Path) 
     with structlog.testing.capture_logs() as logs:
         store.put("s/0/1.m4s", [b"x"])
         store.put("s/0/2.m4s", [b"x"])
-        while store._queued_bytes:
+        while store.waiting_bytes:
             await asyncio.sleep(0)
     assert [line["problem"] for line in logs] == [
         f"A segment could not be kept under {tmp_path}: No space left on device."

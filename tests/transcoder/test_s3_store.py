@@ -6,7 +6,7 @@ import asyncio
 import threading
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import boto3
 import pytest
@@ -14,7 +14,14 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from moto.server import ThreadedMotoServer
 
-from transcoder.segment_store.s3 import BACKOFF_SECONDS, DELETE_SECONDS, PLAYLIST_CACHE, SEGMENT_CACHE, S3Store
+from transcoder.segment_store.s3 import (
+    BACKOFF_SECONDS,
+    DELETE_SECONDS,
+    PICTURE_CACHE,
+    PLAYLIST_CACHE,
+    SEGMENT_CACHE,
+    S3Store,
+)
 from transcoder.segment_store.s3_client import S3Client, S3Place, connect
 
 PATIENCE = 30.0
@@ -166,6 +173,24 @@ async def test_what_a_crash_left_is_swept_and_nothing_else(place: S3Place) -> No
         await until_names(place, others | {"live/hls/abcd/0/abcd-1.m4s"})
 
 
+async def test_playlists_of_a_show_that_is_gone_are_swept_and_new_ones_stay(place: S3Place) -> None:
+    client = admin(place.endpoint)
+    for key in ("stream.m3u8", "0/stream.m3u8", "1/stream.m3u8", "thumbnail.jpg", "preview.webp"):
+        await asyncio.to_thread(client.put_object, Bucket=BUCKET, Key=f"live/hls/{key}", Body=b"old")
+    async with opened(place) as (store, _, _):
+        store.publish("0/stream.m3u8", b"new")
+        await until_names(place, {"live/hls/0/stream.m3u8"})
+        assert await store.get("0/stream.m3u8") == b"new"
+
+
+async def test_a_picture_is_kept_by_caches_for_seconds(place: S3Place) -> None:
+    async with opened(place) as (store, _, _):
+        store.publish("thumbnail.jpg", b"jpeg")
+        await until_names(place, {"live/hls/thumbnail.jpg"})
+    found = await asyncio.to_thread(admin(place.endpoint).get_object, Bucket=BUCKET, Key="live/hls/thumbnail.jpg")
+    assert (found["ContentType"], found["CacheControl"]) == ("image/jpeg", PICTURE_CACHE)
+
+
 # A store that does what a test says.
 
 
@@ -265,8 +290,17 @@ async def test_what_is_deleted_before_it_was_uploaded_is_never_there() -> None:
 @pytest.mark.parametrize(
     ("code", "status", "meaning"),
     [
-        ("SignatureDoesNotMatch", 403, "it answers 403 SignatureDoesNotMatch: the secret is wrong."),
+        (
+            "SignatureDoesNotMatch",
+            403,
+            "it answers 403 SignatureDoesNotMatch: the secret is not the access key's.",
+        ),
         ("InvalidAccessKeyId", 403, "it answers 403 InvalidAccessKeyId: the access key is not known there."),
+        (
+            "RequestTimeTooSkewed",
+            403,
+            "it answers 403 RequestTimeTooSkewed: the clock of this machine or of the store is wrong.",
+        ),
         ("NoSuchBucket", 404, "it answers 404 NoSuchBucket: there is no such bucket."),
         ("Odd", 500, "it answers 500 Odd: Something."),
     ],
@@ -287,9 +321,15 @@ async def test_what_a_store_refuses_is_said_in_a_sentence(code: str, status: int
 
 
 async def test_a_store_that_is_not_there_is_said_to_be(place: S3Place) -> None:
-    with pytest.raises(OSError, match="it cannot be reached") as raised:
+    with pytest.raises(OSError, match=r"it cannot be reached: nothing answers there\.") as raised:
         await asyncio.to_thread(connect(NOWHERE).put, "x", b"y", "text/plain", "no-store")
     assert "a-secret" not in str(raised.value)
+    nameless = replace(NOWHERE, endpoint="http://s3.invalid")
+    with pytest.raises(OSError, match=r"it cannot be reached: its name is not found; check the endpoint\."):
+        await asyncio.to_thread(connect(nameless).put, "x", b"y", "text/plain", "no-store")
+    mute = replace(NOWHERE, endpoint=place.endpoint.replace("http:", "https:"))
+    with pytest.raises(OSError, match="it does not speak TLS there; check whether the endpoint begins with https"):
+        await asyncio.to_thread(connect(mute).put, "x", b"y", "text/plain", "no-store")
     assert "a-secret" not in repr(NOWHERE)
 
 
@@ -300,3 +340,17 @@ async def test_the_end_leaves_no_task() -> None:
         await listener.until_kept("s/0/s-1.m4s")
     assert client.objects
     assert [task.get_name() for task in asyncio.all_tasks() if task.get_name().startswith("s3")] == []
+
+
+async def test_what_is_too_old_at_the_end_is_deleted_before_it() -> None:
+    client, options = faulty()
+    listener = Listener()
+    store = S3Store(NOWHERE, listener, **options)  # type: ignore[arg-type]
+    await store.start()
+    keys = [f"s/0/s-{number}.m4s" for number in range(2_500)]
+    for key in keys:
+        store.put(key, [b"x"])
+    await listener.until_kept(*keys)
+    store.delete(keys[:2_400])
+    await store.aclose()
+    assert set(client.objects) == {f"hls/{key}" for key in keys[2_400:]}

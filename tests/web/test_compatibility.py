@@ -273,6 +273,15 @@ async def town(tmp_path: Path) -> AsyncIterator[Town]:
         bodies |= dict.fromkeys(speaking, said)
         off = {"value": {"enabled": False}}
         bodies |= {f"{CONFIG}{name}": off for name in ("s3", "notifications/discord")}
+        bodies[f"{CONFIG}s3/test"] = {
+            "value": {
+                "endpoint": "https://s3.invalid",
+                "accessKey": "AK",
+                "secret": "shh",
+                "bucket": "tea",
+                "region": "x",
+            }
+        }
         bodies[f"{CONFIG}notifications/browser"] = {"value": {"enabled": True}}
         await admin.set("notifications/browser", {"enabled": True})
         bodies["/api/notifications/register"] = {"channel": "BROWSER_PUSH_NOTIFICATION", "destination": BROWSER}

@@ -31,6 +31,7 @@ from web.hls import (
     settle,
 )
 from web.pages import accepts_gzip
+from web.traffic import INIT, SEGMENT
 
 Connect = Callable[..., Awaitable[ClientSession]]
 
@@ -458,7 +459,8 @@ def test_what_is_no_file_of_ours(target: str) -> None:
 def test_what_has_left_memory_may_be_in_the_store(name: str) -> None:
     _, hls, _ = filled((20, 0))
     outcome = ask(hls, f"/hls/0/{name}")
-    assert outcome == Stored(f"{name.split('-')[0]}/0/{name}", "video/mp4")
+    kind = INIT if "init" in name else SEGMENT
+    assert outcome == Stored(f"{name.split('-')[0]}/0/{name}", "video/mp4", kind)
 
 
 def test_parts_are_never_in_the_store() -> None:

@@ -25,11 +25,11 @@ async def test_probes(connect: Connect, world: object) -> None:
         assert await response.text() == "ok\n"
     async with client.get("/readyz") as response:
         assert response.status == 200
-        assert await response.json() == {"ready": True, "reasons": []}
+        assert await response.json() == {"ready": True, "reasons": [], "warnings": []}
     vars(world)["obstacles"] = ["The RTMP port is not open."]
     async with client.get("/readyz") as response:
         assert response.status == 503
-        assert await response.json() == {"ready": False, "reasons": ["The RTMP port is not open."]}
+        assert await response.json() == {"ready": False, "reasons": ["The RTMP port is not open."], "warnings": []}
         assert "Access-Control-Allow-Origin" not in response.headers
 
 

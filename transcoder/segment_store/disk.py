@@ -57,11 +57,22 @@ class DiskStore:
         self._folder = folder
         self._max_queued_bytes = max_queued_bytes
         self._queue: asyncio.Queue[_Put | _Delete | _Drop | None] = asyncio.Queue()
-        self._queued_bytes = 0
+        self.waiting_bytes = 0
+        self.kept = 0
+        """Objects that were written."""
+        self.given_up = 0
+        """Objects that were not, for the disk was too slow or refused them."""
+        self.problem = ""
+        """What became wrong with the last object, as a sentence; empty when it was written."""
         self._complained = float("-inf")
         self._pool = ThreadPoolExecutor(1, "segments")
         self._task: asyncio.Task[None] | None = None
         self._closed = False
+
+    @property
+    def waiting(self) -> int:
+        """Objects that wait to be written or deleted."""
+        return self._queue.qsize()
 
     async def start(self) -> None:
         """Creates the folder, empties it and starts the writer. Raises OSError when it cannot be written."""
@@ -71,10 +82,11 @@ class DiskStore:
     def put(self, key: str, chunks: Sequence[bytes | memoryview]) -> None:
         """See `SegmentStore`."""
         size = sum(map(len, chunks))
-        if self._queued_bytes + size > self._max_queued_bytes or self._queue.qsize() >= MAX_QUEUED_JOBS:
+        if self.waiting_bytes + size > self._max_queued_bytes or self._queue.qsize() >= MAX_QUEUED_JOBS:
             self._complain(f"The disk under {self._folder} is too slow: a segment of {size} bytes was not written.")
+            self.given_up += 1
             return
-        self._queued_bytes += size
+        self.waiting_bytes += size
         self._queue.put_nowait(_Put(key, tuple(chunks), size))
 
     def delete(self, keys: Sequence[str]) -> None:
@@ -109,18 +121,22 @@ class DiskStore:
             try:
                 if isinstance(job, _Put):
                     await loop.run_in_executor(self._pool, self._write, job)
+                    self.kept += 1
+                    self.problem = ""
                 elif isinstance(job, _Delete):
                     await loop.run_in_executor(self._pool, self._remove, job)
                 else:
                     folder = self._folder / job.session
                     await loop.run_in_executor(self._pool, shutil.rmtree, folder, True)
             except OSError as error:
+                self.given_up += isinstance(job, _Put)
                 self._complain(f"A segment could not be kept under {self._folder}: {error.strerror or error}.")
             finally:
                 if isinstance(job, _Put):
-                    self._queued_bytes -= job.size
+                    self.waiting_bytes -= job.size
 
     def _complain(self, sentence: str) -> None:
+        self.problem = sentence
         now = time.monotonic()
         if now - self._complained >= COMPLAINT_SECONDS:
             self._complained = now

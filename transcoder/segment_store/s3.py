@@ -45,10 +45,19 @@ CLOSE_SECONDS = 5.0
 
 SEGMENT_CACHE = "public, max-age=31536000, immutable"
 PLAYLIST_CACHE = "public, max-age=1"
-TYPES = {".m4s": "video/iso.segment", ".mp4": "video/mp4", ".m3u8": "application/vnd.apple.mpegurl"}
+PICTURE_CACHE = "public, max-age=15"
+TYPES = {
+    ".m4s": "video/iso.segment",
+    ".mp4": "video/mp4",
+    ".m3u8": "application/vnd.apple.mpegurl",
+    ".jpg": "image/jpeg",
+    ".webp": "image/webp",
+}
 
 _OURS = re.compile(r"[0-9a-z]{1,32}/\d{1,3}/[0-9a-zA-Z.-]{1,64}", re.ASCII)
 """What an earlier process may have left, below the prefix."""
+_DOCUMENTS = re.compile(r"(?:\d{1,3}/)?stream\.m3u8|thumbnail\.jpg|preview\.webp", re.ASCII)
+"""The same of what is not of one session."""
 
 log = structlog.get_logger(__name__)
 
@@ -101,9 +110,17 @@ class S3Store:
         self._closed = False
         self._pool = ThreadPoolExecutor(WORKERS + 1, "s3")
         self._queue: deque[_Put] = deque()
-        self._queued_bytes = 0
+        self.waiting_bytes = 0
+        self.kept = 0
+        """Objects that were uploaded, playlists included."""
+        self.given_up = 0
+        """Objects that were not, for more came than went."""
+        self.problem = ""
+        """What is wrong, as a sentence; empty while uploads go through."""
         self._documents: dict[str, bytes] = {}
-        """Playlists that wait, by key: of each only the newest."""
+        """Playlists and pictures that wait, by key: of each only the newest."""
+        self._published: set[str] = set()
+        """Their keys, since the start."""
         self._deletions: dict[str, None] = {}
         self._sessions: dict[str, set[str]] = {}
         """The keys that were put, by session."""
@@ -112,7 +129,6 @@ class S3Store:
         """Uploads under way."""
         self._failures = 0
         self._successes = 0
-        self._troubled = False
         self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
@@ -122,7 +138,7 @@ class S3Store:
         self._tasks.append(asyncio.create_task(self._sweep(), name="s3: sweep"))
 
     async def aclose(self) -> None:
-        """See `SegmentStore`."""
+        """See `SegmentStore`. What is too old by now is deleted at once."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(CLOSE_SECONDS):
                 while self._queue or self._documents or self._busy:
@@ -130,8 +146,18 @@ class S3Store:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        if not self.problem:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(CLOSE_SECONDS):
+                    while self._deletions and await self._delete_some():
+                        pass
         self._closed = True
         self._pool.shutdown(wait=False, cancel_futures=True)
+
+    @property
+    def waiting(self) -> int:
+        """Objects that wait to be uploaded."""
+        return len(self._queue) + len(self._documents)
 
     # What is to be there.
 
@@ -140,15 +166,18 @@ class S3Store:
         put = _Put(key, tuple(chunks), sum(map(len, chunks)), self._clock())
         self._sessions.setdefault(session_of(key), set()).add(key)
         self._queue.append(put)
-        self._queued_bytes += put.size
-        while self._queued_bytes > self._max_queued_bytes and len(self._queue) > 1:
-            self._queued_bytes -= self._queue.popleft().size
+        self.waiting_bytes += put.size
+        while self.waiting_bytes > self._max_queued_bytes and len(self._queue) > 1:
+            self.waiting_bytes -= self._queue.popleft().size
+            self.given_up += 1
             self._trouble("The store of segments takes less than the stream brings; some were not uploaded.")
         self._work.set()
 
     def publish(self, key: str, document: bytes) -> None:
-        """Queues a playlist, in place of one with that key that still waits."""
+        """Queues a playlist or a picture, in place of one with that key that still waits."""
         self._documents[key] = document
+        self._published.add(key)
+        self._deletions.pop(key, None)
         self._work.set()
 
     def delete(self, keys: Sequence[str]) -> None:
@@ -201,29 +230,32 @@ class S3Store:
 
     async def _upload_playlist(self, key: str) -> None:
         document = self._documents.pop(key)
-        if not await self._try(key, document, PLAYLIST_CACHE):
+        cache = PLAYLIST_CACHE if key.endswith(".m3u8") else PICTURE_CACHE
+        if not await self._try(key, document, cache):
             # Unless a newer one has come meanwhile.
             self._documents.setdefault(key, document)
 
     async def _upload(self, put: _Put) -> None:
         if not self._wanted(put.key):
             # Deleted before it was there.
-            self._queued_bytes -= put.size
+            self.waiting_bytes -= put.size
             return
         if self._clock() - put.since > LATE_SECONDS:
             self._trouble("The store of segments is slower than the stream.")
         try:
             kept = await self._try(put.key, b"".join(put.chunks), SEGMENT_CACHE)
         finally:
-            self._queued_bytes -= put.size
+            self.waiting_bytes -= put.size
         if kept:
             if self._wanted(put.key):
                 self._listener.on_kept(put.key)
             else:
                 self.delete([put.key])
-        elif self._queued_bytes + put.size <= self._max_queued_bytes:
+        elif self.waiting_bytes + put.size <= self._max_queued_bytes:
             self._queue.appendleft(put)
-            self._queued_bytes += put.size
+            self.waiting_bytes += put.size
+        else:
+            self.given_up += 1
 
     def _wanted(self, key: str) -> bool:
         return key in self._sessions.get(session_of(key), ())
@@ -242,8 +274,9 @@ class S3Store:
             return False
         self._failures = 0
         self._successes += 1
-        if self._troubled and self._successes >= STEADY and not self._late():
-            self._troubled = False
+        self.kept += 1
+        if self.problem and self._successes >= STEADY and not self._late():
+            self.problem = ""
             log.info("segment store", recovered=self._place.endpoint)
             self._listener.on_recovery()
         return True
@@ -253,24 +286,28 @@ class S3Store:
 
     def _trouble(self, sentence: str) -> None:
         self._successes = 0
-        if not self._troubled:
-            self._troubled = True
+        if not self.problem:
+            self.problem = sentence
             log.warning("segment store", problem=sentence)
             self._listener.on_trouble(sentence)
 
     async def _deleting(self) -> None:
         while True:
             await self._sleep(DELETE_SECONDS)
-            keys = list(self._deletions)[:DELETE_BATCH]
-            if not keys:
-                continue
-            try:
-                await self._call(lambda client: client.delete([self._place.key(key) for key in keys]))  # noqa: B023
-            except OSError as error:
-                log.warning("segment store", problem=f"What is too old could not be deleted: {error}")
-                continue
-            for key in keys:
-                self._deletions.pop(key, None)
+            if self._deletions:
+                await self._delete_some()
+
+    async def _delete_some(self) -> bool:
+        """Deletes as many objects as one request can. Whether that went well; if not they stay for the next time."""
+        keys = list(self._deletions)[:DELETE_BATCH]
+        try:
+            await self._call(lambda client: client.delete([self._place.key(key) for key in keys]))
+        except OSError as error:
+            log.warning("segment store", problem=f"What is too old could not be deleted: {error}")
+            return False
+        for key in keys:
+            self._deletions.pop(key, None)
+        return True
 
     async def _sweep(self) -> None:
         """Deletes what an earlier process left, known by its name."""
@@ -279,8 +316,10 @@ class S3Store:
         except OSError as error:
             self._trouble(f"The store of segments cannot be listed: {error}")
             return
-        left = [key for each in found if _OURS.fullmatch(key := self._place.own(each))]
-        self.delete([key for key in left if key not in self._sessions.get(session_of(key), ())])
+        keys = [self._place.own(each) for each in found]
+        left = [key for key in keys if _OURS.fullmatch(key) and key not in self._sessions.get(session_of(key), ())]
+        # A playlist or a picture of a show that is gone would lead to what is not there.
+        self.delete([*left, *(key for key in keys if _DOCUMENTS.fullmatch(key) and key not in self._published)])
 
 
 def session_of(key: str) -> str:

@@ -5,6 +5,7 @@ Owns how boto3 is set up, and what its errors mean to a person. Everything here 
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,7 +13,15 @@ from typing import Protocol
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    ConnectTimeoutError,
+    EndpointConnectionError,
+    ReadTimeoutError,
+    SSLError,
+)
+from urllib3.exceptions import NameResolutionError
 
 CONNECT_SECONDS = 3.0
 READ_SECONDS = 10.0
@@ -20,10 +29,16 @@ CONNECTIONS = 8
 FOLDER = "hls"
 
 _MEANINGS = {
+    "AccessControlListNotSupported": "the bucket takes no ACLs; leave the ACL empty and use a policy of the bucket",
     "AccessDenied": "the access key may not do this in the bucket",
+    "AuthorizationHeaderMalformed": "the region is probably wrong",
+    "InvalidArgument": "it does not understand a setting; check the ACL and the region",
     "InvalidAccessKeyId": "the access key is not known there",
+    "InvalidBucketName": "no bucket can have that name",
     "NoSuchBucket": "there is no such bucket",
-    "SignatureDoesNotMatch": "the secret is wrong",
+    "PermanentRedirect": "the bucket is in another region, or at another endpoint",
+    "RequestTimeTooSkewed": "the clock of this machine or of the store is wrong",
+    "SignatureDoesNotMatch": "the secret is not the access key's",
     "SlowDown": "it asks for fewer requests",
 }
 
@@ -129,6 +144,17 @@ class _Boto:
             return [each["Key"] for page in pages for each in page.get("Contents", ())]
 
 
+def _of_tls(error: SSLError) -> str:
+    """What went wrong before anything was said."""
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, ssl.SSLCertVerificationError):
+        found = cause.args[0] if cause.args and isinstance(cause.args[0], BaseException) else None
+        cause = found or cause.__cause__ or cause.__context__
+    if cause is None:
+        return "it does not speak TLS there; check whether the endpoint begins with https"
+    return f"its certificate is not valid: {cause.verify_message.rstrip('.')}"
+
+
 @contextmanager
 def _told() -> Iterator[None]:
     """Turns what boto3 raises into an OSError that says what is wrong."""
@@ -140,6 +166,14 @@ def _told() -> Iterator[None]:
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", "?")
         meaning = _MEANINGS.get(code, str(details.get("Message", "")) or "it does not say why")
         raise OSError(f"it answers {status} {code}: {meaning}.") from error
+    except EndpointConnectionError as error:
+        unknown = isinstance(error.kwargs.get("error"), NameResolutionError)
+        reason = "its name is not found; check the endpoint" if unknown else "nothing answers there"
+        raise OSError(f"it cannot be reached: {reason}.") from error
+    except SSLError as error:
+        raise OSError(f"it cannot be reached: {_of_tls(error)}.") from error
+    except (ConnectTimeoutError, ReadTimeoutError) as error:
+        raise OSError("it cannot be reached: there was no answer in time.") from error
     except BotoCoreError as error:
         raise OSError(f"it cannot be reached: {error}.") from error
     except ValueError as error:

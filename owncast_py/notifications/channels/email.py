@@ -43,6 +43,8 @@ _SENTENCES = {
     "STREAM_STARTED": "{name} has gone live",
     "STREAM_STOPPED": "{name} has ended",
     "STREAM_TITLE_UPDATED": "{name} has a new title",
+    "STORAGE_TROUBLE": "The store of segments is in trouble",
+    "STORAGE_RECOVERED": "The store of segments works again",
 }
 
 
@@ -139,7 +141,7 @@ def _said(parcel: Parcel) -> tuple[str, str]:
     if sentence is not None:
         name = one_line(text(event, "name"), MAX_SUBJECT // 2) or "The stream"
         subject = sentence.format(name=name)
-        lines = [f"{subject}.", text(event, "streamTitle"), text(event, "serverURL")]
+        lines = [f"{subject}.", text(event, "message"), text(event, "streamTitle"), text(event, "serverURL")]
         return subject, "\n".join(one_line(line, MAX_TEXT) for line in lines if line) + "\n"
     subject = one_line(parcel.topic.name, MAX_SUBJECT) or "An event"
     try:

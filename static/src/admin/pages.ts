@@ -42,6 +42,7 @@ export const GROUPS: readonly Group[] = [
     pages: [
       { path: "/keys", title: "nav.keys", load: () => import("./stream/keys") },
       { path: "/video", title: "nav.video", load: () => import("./stream/video") },
+      { path: "/storage", title: "nav.storage", load: () => import("./stream/storage") },
     ],
   },
   {

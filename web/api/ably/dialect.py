@@ -77,7 +77,7 @@ class Ably:
             monotonic,
         )
         self.sockets = Sockets(self.realtime, self._gate, monotonic)
-        self._events = SseApi(
+        self.streams = SseApi(
             *(foundations.channels, foundations.occupancy, self.realtime, self._gate), services.stats.count, now
         )
 
@@ -96,7 +96,7 @@ class Ably:
             KeysApi(foundations.keyring, self._gate),
             PushApi(services.push, self._gate, foundations.keyring, lambda: services.push_keys.public_key),
             StatsApi(services.stats, self._gate, self._now),
-            self._events,
+            self.streams,
         ]
         if self._sandbox:
             parts.append(Sandbox(foundations.keyring, foundations.members, services.stats, self._gate))
@@ -110,7 +110,7 @@ class Ably:
             await self.realtime.start()
 
         async def stop(_application: web.Application) -> None:
-            self._events.close()
+            self.streams.close()
             await self.realtime.aclose()
 
         application.on_startup.append(start)

@@ -91,6 +91,9 @@ class SseApi:
         self._readers: dict[Reader, None] = {}
         self._reading = asyncio.Semaphore(CATCHING_UP)
 
+    def __len__(self) -> int:
+        return len(self._readers)
+
     def operations(self, wrapper: Wrapper) -> list[Operation]:
         """Both."""
         api = Api("Events", wrapper, ENVELOPE, CODEC)

@@ -50,7 +50,7 @@ class ChatSockets:
     def __init__(self, chat: Chat, monotonic: Callable[[], float]) -> None:
         """`monotonic` counts seconds."""
         self._chat = chat
-        self._fanout = Fanout()
+        self.fanout = Fanout()
         self._floods = TokenBuckets(EVENTS_AT_ONCE, EVENTS_PER_SECOND, monotonic)
         self._strangers = TokenBuckets(STRANGERS_AT_ONCE, STRANGERS_PER_SECOND, monotonic)
         self._ids = itertools.count(1)
@@ -63,16 +63,16 @@ class ChatSockets:
     async def start(self) -> None:
         """Listens to the channel."""
         self._unsubscribe = self._chat.channels.broker.subscribe(CHAT, self._on_deliveries)
-        await self._fanout.start()
+        await self.fanout.start()
 
     async def aclose(self) -> None:
         """Ends every socket."""
         self._unsubscribe()
-        await self._fanout.aclose()
+        await self.fanout.aclose()
 
     def _on_deliveries(self, deliveries: Sequence[Delivery]) -> None:
         for payload in chat_frames.events(deliveries):
-            self._fanout.broadcast(frame(payload))
+            self.fanout.broadcast(frame(payload))
 
     async def _serve(self, request: web.Request) -> web.WebSocketResponse:
         address = client_address(request)
@@ -102,7 +102,7 @@ class ChatSockets:
             line=line,
             unlimited=identity.user.is_bot or identity.user.may_moderate,
         )
-        self._fanout.add(outlet)
+        self.fanout.add(outlet)
         try:
             await self._greet(connection, identity)
             if await self._chat.accounts.identify(token) is None:
@@ -110,7 +110,7 @@ class ChatSockets:
                 line.hang_up(ConnectionRefused.NEEDS_REGISTRATION)
             await self._listen(socket, outlet, connection)
         finally:
-            self._fanout.remove(outlet)
+            self.fanout.remove(outlet)
             await asyncio.shield(self._chat.connections.part(connection))
         await outlet.finish(socket)
         return socket
@@ -119,7 +119,7 @@ class ChatSockets:
         """Who connects, by which token. Raises ConnectionRefused."""
         if self._chat.settings.get(ChatSettings).disabled:
             raise ConnectionRefused(ConnectionRefused.DISABLED, "Chat is switched off on this server.")
-        if len(self._fanout) >= MAX_CONNECTIONS:
+        if len(self.fanout) >= MAX_CONNECTIONS:
             raise ConnectionRefused(ConnectionRefused.TOO_MANY, "Chat is full; try again later.")
         token = request.query.get("accessToken", "")
         if not token and request.path == "/entry":

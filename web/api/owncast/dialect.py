@@ -21,6 +21,7 @@ from owncast_py.recent_logs import RecentLogs
 from owncast_py.schedule.model import ScheduledEvent
 from owncast_py.services import Services
 from owncast_py.setting_groups import InstanceSettings, ScheduleSettings
+from owncast_py.store_trial import StoreTrial
 from web.api.owncast import answers
 from web.api.owncast.backups import BackupsApi
 from web.api.owncast.branding import BrandingApi
@@ -45,6 +46,7 @@ from web.api.owncast.storage import StorageApi
 from web.api.owncast.users import UsersApi
 from web.api.owncast.webhooks import WebhooksApi
 from web.authentication import Authentication
+from web.fanout import Fanout
 from web.operations import mount
 from web.pages import Page
 from web.site import Site
@@ -61,6 +63,7 @@ class Owncast:
     logs: RecentLogs
     backups: HourlyBackups | None
     """None where the database is backed up in another way."""
+    store_trial: StoreTrial
     credentials: Credentials
     authentication: Authentication
     running: Callable[[], Running]
@@ -92,10 +95,12 @@ class Owncast:
 
 @dataclass(frozen=True, slots=True)
 class Documents:
-    """What is asked for most, as bytes."""
+    """What is asked for most, as bytes, and what else the program wants to see of the dialect."""
 
     status: StatusDocument
     config: ConfigDocument
+    chat_fanout: Fanout
+    """The way of chat to its sockets."""
 
 
 def mount_owncast(application: web.Application, owncast: Owncast) -> Documents:
@@ -123,11 +128,17 @@ def mount_owncast(application: web.Application, owncast: Owncast) -> Documents:
         ChannelKeysApi(services.foundations.keyring, moderation, authentication),
         ChannelsAdminApi(services, moderation, authentication, owncast.now),
         UsersApi(chat, authentication),
-        ShowApi(studio, services.playback, owncast.logs, moderation, authentication, version),
+        ShowApi(
+            *(studio, services.playback, owncast.logs, moderation, authentication),
+            *(lambda: services.store_watch.trouble, version),
+        ),
         ServerConfigApi(settings, studio, owncast.credentials, authentication, owncast.running),
         SettingsApi(settings, studio, moderation, authentication, owncast.insists, services.outgoing.check),
         SecretsApi(owncast.credentials, accounts, moderation, authentication, owncast.hide),
-        StorageApi(settings, moderation, authentication, services.outgoing.check),
+        StorageApi(
+            *(settings, owncast.store_trial, moderation, authentication),
+            *(owncast.insists, services.outgoing.check, owncast.hide),
+        ),
         BrandingApi(services.branding, moderation, authentication),
         BackupsApi(owncast.backups, moderation, authentication),
         BrowsersApi(services.go_live, authentication, owncast.monotonic),
@@ -160,4 +171,4 @@ def mount_owncast(application: web.Application, owncast: Owncast) -> Documents:
 
     application.on_startup.append(start)
     application.on_shutdown.append(stop)
-    return Documents(status, config)
+    return Documents(status, config, sockets.fanout)

@@ -27,6 +27,7 @@ from web.api.owncast.views import GeoView, geo_view
 from web.authentication import Authentication
 from web.body import Input, Query
 from web.operations import Call, Media, Operation
+from web.scraping import scrape
 
 MAX_VIEWERS = 5_000
 """Viewers listed at once."""
@@ -192,10 +193,9 @@ class MeasurementsApi:
             "representation": self._playback.representation(self._studio.status().viewer_count),
         }
 
-    async def _prometheus(self, _call: Call[None]) -> web.Response:
+    async def _prometheus(self, call: Call[None]) -> web.Response:
         """The measurements of now, for Prometheus."""
-        body, content_type = self._exposition.render()
-        return web.Response(body=body, headers={"Content-Type": content_type, "Cache-Control": "no-store"})
+        return await scrape(self._exposition, call.request)
 
     # Players.
 

@@ -5,7 +5,7 @@ Owns those routes' wire format.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from typing_extensions import TypedDict
 
@@ -93,12 +93,16 @@ class HealthView(TypedDict):
 
 
 class AdminStatus(TypedDict):
-    """The show, for its owner. `advice`: why it is made as it is, in sentences."""
+    """The show, for its owner. `advice`: why it is made as it is, in sentences.
+
+    `storeTrouble`: what is wrong with the store of segments, empty while it works or there is none.
+    """
 
     broadcaster: Broadcaster | None
     currentBroadcast: CurrentBroadcast | None
     health: HealthView | None
     advice: list[str]
+    storeTrouble: str
     online: bool
     viewerCount: int
     overallPeakViewerCount: int
@@ -143,13 +147,16 @@ class ShowApi:
         logs: RecentLogs,
         moderation: Moderation,
         authentication: Authentication,
+        store_trouble: Callable[[], str],
         version: str,
     ) -> None:
+        """`store_trouble` says what is wrong with the store of segments; empty where nothing is."""
         self._studio = studio
         self._playback = playback
         self._logs = logs
         self._moderation = moderation
         self._authentication = authentication
+        self._store_trouble = store_trouble
         self._version = version
 
     def operations(self) -> list[Operation]:
@@ -185,6 +192,7 @@ class ShowApi:
             if health
             else None,
             "advice": list(self._studio.advice()),
+            "storeTrouble": self._store_trouble(),
             "online": status.online,
             "viewerCount": status.viewer_count,
             "overallPeakViewerCount": status.overall_max_viewer_count,

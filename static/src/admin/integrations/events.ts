@@ -10,6 +10,8 @@ export const EVENTS = [
   "USER_PARTED",
   "NAME_CHANGE",
   "VISIBILITY-UPDATE",
+  "STORAGE_TROUBLE",
+  "STORAGE_RECOVERED",
 ] as const;
 
 /** In words, where it is one of those. */

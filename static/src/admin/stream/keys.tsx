@@ -1,4 +1,4 @@
-// Stream keys: what an encoder needs to publish, and who has which.
+// What an encoder needs to publish: the server's address and a stream key, or the address for HLS.
 import { useState } from "preact/hooks";
 import { Button } from "../../kit/button";
 import { Copyable } from "../../kit/copy";
@@ -32,6 +32,7 @@ export default function Keys() {
   const { config, reload } = useServerConfig();
   const [adding, setAdding] = useState(false);
   const [removing, setRemoving] = useState<StreamKey | null>(null);
+  const [renewing, setRenewing] = useState(false);
   // The first may come from the configuration; it is valid beside the others and stays where it is.
   const [fixed, own] = config.streamKeyOverridden
     ? [config.streamKeys.slice(0, 1), config.streamKeys.slice(1)]
@@ -39,6 +40,12 @@ export default function Keys() {
 
   async function change(keys: readonly StreamKey[]) {
     await saveSetting("streamkeys", keys);
+    await reload();
+    tell(t("admin.saved"));
+  }
+
+  async function renew() {
+    await saveSetting("directhlsinput/renew", null);
     await reload();
     tell(t("admin.saved"));
   }
@@ -76,6 +83,16 @@ export default function Keys() {
           </Button>
         </p>
       </section>
+      <section class="section">
+        <h2>{t("keys.direct")}</h2>
+        <p class="lead">{t("keys.directHelp")}</p>
+        <Copyable label={t("keys.direct")} value={config.directhlsinputurl} secret />
+        <p>
+          <Button kind="quiet" onClick={() => setRenewing(true)}>
+            {t("keys.renew")}
+          </Button>
+        </p>
+      </section>
       {adding && <AddKey onAdd={(added) => change([...own, added])} onClose={() => setAdding(false)} />}
       {removing && (
         <Confirm
@@ -85,6 +102,16 @@ export default function Keys() {
           onConfirm={() => change(own.filter((each) => each.key !== removing.key)).catch(complain)}
         >
           <p>{t("keys.removeHelp", { comment: removing.comment || t("keys.key") })}</p>
+        </Confirm>
+      )}
+      {renewing && (
+        <Confirm
+          title={t("keys.renewTitle")}
+          verb={t("keys.renew")}
+          onClose={() => setRenewing(false)}
+          onConfirm={() => renew().catch(complain)}
+        >
+          <p>{t("keys.renewHelp")}</p>
         </Confirm>
       )}
     </>
