@@ -1,4 +1,4 @@
-"""The command line: `owncast-py serve`, `check`, `chat`, `keys`, `backup`, `restore` and `import-owncast`.
+"""The command line: `owncast-py serve`, `check`, `health`, `chat`, `keys`, `backup`, `restore` and `import-owncast`.
 
 Owns options, exit codes (0 well, 1 the machine has a problem, 2 settings or secrets cannot be used) and what is
 printed to a person. The server itself is `owncast_py.app`, imported only once a command needs it, so that a wrong
@@ -101,6 +101,19 @@ def check(config: Config) -> None:
         click.echo(f"\nThis machine is not ready: {problems} problem{'s' if problems > 1 else ''} above.")
         raise SystemExit(EXIT_PROBLEM)
     click.echo("\nThis machine can stream.")
+
+
+@main.command()
+@_settings
+def health(config: Config) -> None:
+    """Ask the server that runs on this machine whether it lives: 0 when it does, 1 when not."""
+    from owncast_py.health import ask
+
+    try:
+        click.echo(f"{ask(config)} answers.")
+    except OwncastError as error:
+        click.echo(str(error), err=True)
+        raise SystemExit(EXIT_PROBLEM) from None
 
 
 @main.command()

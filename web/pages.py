@@ -1,8 +1,8 @@
 """The pages: what Vite built into static/dist, read once into memory and served from there.
 
-Owns their caching. Names under `assets/` hold a hash of their content (Vite's rule), so
-they may be kept for a year; every other page is asked for again each time and mostly answered 304. Bytes are
-compressed once, at start.
+Owns where they lie, in a checkout and in an installed wheel, and their caching. Names under `assets/` hold a hash of
+their content (Vite's rule), so they may be kept for a year; every other page is asked for again each time and mostly
+answered 304. Bytes are compressed once, at start.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from aiohttp import web
 
 MAX_FILES = 2_000
 MAX_TOTAL_BYTES = 64 << 20
-"""More than this is not our pages; static/dist points somewhere else."""
+"""More than this is not our pages; that is some other directory."""
 MIN_GZIP_BYTES = 512
 ASSETS = "/assets/"
 FOREVER = "public, max-age=31536000, immutable"
@@ -27,6 +27,10 @@ COMPRESSIBLE = ("text/", "application/json", "application/javascript", "applicat
 
 SITE = frozenset({"/index.html", "/admin.html", "/robots.txt", "/favicon.ico"})
 """Files of the build that are a part of `web.site`."""
+
+_INSTALLED = Path(__file__).parent / "built"
+"""Where a wheel has them; a checkout has none there."""
+BUILT = _INSTALLED if _INSTALLED.is_dir() else Path(__file__).parents[1] / "static" / "dist"
 
 MISSING = (
     "The pages have not been built yet: run `make setup` (it needs node and npm), then start the server again. "

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
 import resource
 import signal
 import ssl
@@ -16,7 +17,6 @@ from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
-from pathlib import Path
 from typing import TypeVar
 
 import structlog
@@ -47,6 +47,7 @@ from owncast_py.notifications.channels.mail_server import SmtpSettings
 from owncast_py.notifications.channels.push_apns import Provider
 from owncast_py.notifications.channels.push_fcm import ServiceAccount
 from owncast_py.recent_logs import RecentLogs
+from owncast_py.service_manager import ServiceManager
 from owncast_py.services import Surroundings, open_services
 from owncast_py.setting_groups import (
     ChatSettings,
@@ -72,12 +73,11 @@ from web.direct_input import direct_input_routes
 from web.hls import Hls
 from web.hls import routes as hls_routes
 from web.hot import HotDocument
-from web.pages import load_pages
+from web.pages import BUILT, load_pages
 from web.scraping import ScrapeServer, metrics_route
 from web.server import Host, WebServer, build_application
 from web.traffic import Traffic
 
-PAGES = Path(__file__).parents[2] / "static" / "dist"
 VERSION = version("owncast-py")
 
 T = TypeVar("T")
@@ -88,6 +88,7 @@ log = structlog.get_logger(__name__)
 async def run(config: Config, credentials: Credentials, logs: RecentLogs) -> None:
     """Serves until SIGTERM or SIGINT. Raises StartError when a port is taken or a file cannot be used."""
     _raise_descriptor_limit()
+    manager = ServiceManager.taken_from(os.environ, os.getpid())
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -165,7 +166,7 @@ async def run(config: Config, credentials: Credentials, logs: RecentLogs) -> Non
         hls = Hls(stage, stage.viewers, traffic)
         inlet = HlsInlet(stage)
         stack.push_async_callback(inlet.aclose)
-        pages = await asyncio.to_thread(load_pages, PAGES)
+        pages = await asyncio.to_thread(load_pages, BUILT)
         routes = [*hls_routes(hls), *direct_input_routes(Direct(inlet, credentials))]
         application = build_application(host, pages, routes, traffic)
         running = [Running(VERSION, listen.http_host, listen.http_port, config.rtmp_host, listen.rtmp_port)]
@@ -235,8 +236,12 @@ async def run(config: Config, credentials: Credentials, logs: RecentLogs) -> Non
         gc.collect()
         gc.freeze()
         log.info("ready", **addresses)
+        where = f"Viewers at {addresses['http']}, encoders at {addresses['rtmp']}."
+        manager.start(" ".join([where, *readiness.reasons()]))
+        stack.push_async_callback(manager.aclose)
         await stop.wait()
         log.info("stopping")
+        manager.stopping()
         readiness.stopping = True
         await stage.conclude()
     log.info("closed", what="server", reason="asked to")

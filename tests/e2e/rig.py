@@ -11,7 +11,7 @@ import os
 import re
 import signal
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -165,13 +165,30 @@ async def serving(
     settings.write_text(config if ports else PORTS + config)
     addresses = ("--http-host", "127.0.0.1", "--http-port", "0", "--rtmp-host", "127.0.0.1", "--rtmp-port", "0")
     credentials = ("--stream-key", KEY, "--admin-password", PASSWORD)
-    process = await asyncio.create_subprocess_exec(
+    command = [
         *(sys.executable, "-m", "owncast_py", "serve", "--config", str(settings), "--data-dir", str(data_dir)),
         *(*(addresses if ports else ()), *(credentials if secrets else ()), "--log-format", "json", *options),
+    ]
+    async with running(command, data_dir) as server:
+        yield server
+
+
+@asynccontextmanager
+async def running(
+    command: Sequence[str], data_dir: Path, *, cwd: Path | None = None, **environment: str
+) -> AsyncIterator[Server]:
+    """Starts a server by any command that ends in one, which logs JSON, and ends it with SIGTERM.
+
+    Nothing of `OWNCAST_` is in its environment but what is given.
+    """
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("OWNCAST_")}
+    process = await asyncio.create_subprocess_exec(
+        *command,
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
-        env={name: value for name, value in os.environ.items() if not name.startswith("OWNCAST_")},
+        env={**inherited, **environment},
+        cwd=cwd,
         limit=1 << 20,
     )
     async with aiohttp.ClientSession() as session:

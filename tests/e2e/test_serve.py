@@ -126,7 +126,10 @@ async def test_health_and_readiness(start: ServerFactory) -> None:
     async with start(config=PASSTHROUGH) as server:
         assert await server.get("/healthz") == (200, b"ok\n")
         code, body = await server.get("/readyz")
-        assert (code, json.loads(body)) == (200, {"ready": True, "reasons": []})
+        assert (code, json.loads(body)) == (200, {"ready": True, "reasons": [], "warnings": []})
+        port = server.http.rpartition(":")[2]
+        code, said = await run(sys.executable, "-m", "owncast_py", "health", "--http-port", port)
+        assert (code, said) == (0, f"http://127.0.0.1:{port}/healthz answers.\n")
     async with start("--log-format", "json", config=PASSTHROUGH + "ffmpeg_path: /nonexistent/ffmpeg\n") as server:
         code, body = await server.get("/readyz")
         assert code == 503

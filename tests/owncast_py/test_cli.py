@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 COMMAND = Path(sys.executable).with_name("owncast-py")
@@ -92,3 +94,31 @@ def test_keys_that_cannot_be_are_told_in_a_sentence(tmp_path: Path) -> None:
         assert done.stderr.startswith(sentence)
         assert "secret" not in done.stderr
     assert run(tmp_path, "keys", "list", "--data-dir", "data").stdout.startswith("There is no key yet")
+
+
+class Answering(BaseHTTPRequestHandler):
+    """Another program on the port."""
+
+    def do_GET(self) -> None:
+        self.send_error(404)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+def test_health_tells_a_server_that_is_gone_and_another_program_apart(tmp_path: Path) -> None:
+    with HTTPServer(("127.0.0.1", 0), Answering) as other:
+        port = other.server_port
+        thread = threading.Thread(target=other.serve_forever)
+        thread.start()
+        done = run(tmp_path, "health", OWNCAST_HTTP_PORT=str(port))
+        other.shutdown()
+        thread.join()
+    assert (done.returncode, done.stdout) == (1, "")
+    url = f"http://127.0.0.1:{port}/healthz"
+    assert done.stderr == f"{url} answers with 404, not 200: is that another program? See who uses port {port}.\n"
+    done = run(tmp_path, "health", "--http-host", "::", OWNCAST_HTTP_PORT=str(port))
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"Nobody answers at http://[::1]:{port}/healthz: ")
+    assert done.stderr.endswith("Start the server, or name its address with --http-host and --http-port.\n")
+    assert list(tmp_path.iterdir()) == [], "a check leaves nothing behind"
