@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import os
 import re
 import shutil
@@ -11,11 +12,13 @@ import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import aiohttp
 import httpx
 import pytest
 from hosting import ROOT, command
+from owner import ADMIN
 from rig import PASSTHROUGH, PASSWORD, PATIENCE, Server, ServerFactory, publishing, segments, settles
 
 pytestmark = pytest.mark.e2e
@@ -172,6 +175,20 @@ async def test_chat_and_the_owner_s_session_pass_the_proxy(name: str, start: Ser
             assert response.status == 200, await response.text()
             cookie = response.headers["Set-Cookie"]
         assert "Secure" in cookie
+
+
+@pytest.mark.parametrize("name", BEFORE)
+async def test_segments_of_an_encoder_pass_the_proxy(name: str, start: ServerFactory, tmp_path: Path) -> None:
+    async with start(config=PASSTHROUGH) as server, proxied(name, server, tmp_path / "proxy") as (url, context):
+        async with server.session.get(f"{server.http}/api/admin/serverconfig", headers=ADMIN) as response:
+            path = urlsplit((await response.json())["directhlsinputurl"]).path
+        folder = url + path.rpartition("/")[0]
+        # The first octet is that of MPEG-TS; more than a page's upload may have.
+        segment = b"G" + bytes(20 << 20)
+        async with server.session.put(f"{folder}/a.ts", data=io.BytesIO(segment), ssl=context) as response:
+            assert response.status == 201, await response.text()
+        async with server.session.put(f"{folder}/b.ts", data=io.BytesIO(segment * 4), ssl=context) as response:
+            assert response.status == 413
 
 
 @pytest.mark.parametrize("name", BEFORE)
