@@ -13,17 +13,7 @@ from aiohttp import web
 
 from owncast_py.metrics.prometheus import Exposition
 from web.pages import accepts_gzip
-from web.server import (
-    IDLE_SECONDS,
-    LINGER_SECONDS,
-    MAX_HEADER_BYTES,
-    MAX_HEADERS,
-    MAX_LINE_BYTES,
-    SHUTDOWN_SECONDS,
-    Host,
-    Refused,
-    bare_application,
-)
+from web.server import Host, Refused, bare_application, runner_of
 from web.traffic import Traffic
 
 PATH = "/metrics"
@@ -60,16 +50,7 @@ class ScrapeServer:
         application.add_routes([metrics_route(exposition)])
         self._host, self._port = address, port
         self._listener: asyncio.Server | None = None
-        self._runner = web.AppRunner(
-            application,
-            access_log=None,
-            keepalive_timeout=IDLE_SECONDS,
-            lingering_time=LINGER_SECONDS,
-            max_line_size=MAX_LINE_BYTES,
-            max_field_size=MAX_HEADER_BYTES,
-            max_headers=MAX_HEADERS,
-            shutdown_timeout=SHUTDOWN_SECONDS,
-        )
+        self._runner = runner_of(application)
 
     @property
     def address(self) -> tuple[str, int]:

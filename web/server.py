@@ -120,6 +120,20 @@ def _note(viewers: ViewerCounter, request: web.Request) -> None:
         viewers.describe(viewer, client_address(request), request.headers.get("User-Agent", ""))
 
 
+def runner_of(application: web.Application) -> web.AppRunner:
+    """What serves an application, with the limits of this module."""
+    return web.AppRunner(
+        application,
+        access_log=None,
+        keepalive_timeout=IDLE_SECONDS,
+        lingering_time=LINGER_SECONDS,
+        max_line_size=MAX_LINE_BYTES,
+        max_field_size=MAX_HEADER_BYTES,
+        max_headers=MAX_HEADERS,
+        shutdown_timeout=SHUTDOWN_SECONDS,
+    )
+
+
 class WebServer:
     """Listens for one application, from `start` to `aclose`. Media requests take the short way of `web.hot`."""
 
@@ -144,16 +158,7 @@ class WebServer:
         self.refused = 0
         """Connections that were closed at once since the start, for there were MAX_CONNECTIONS."""
         self._listener: asyncio.Server | None = None
-        self._runner = web.AppRunner(
-            application,
-            access_log=None,
-            keepalive_timeout=IDLE_SECONDS,
-            lingering_time=LINGER_SECONDS,
-            max_line_size=MAX_LINE_BYTES,
-            max_field_size=MAX_HEADER_BYTES,
-            max_headers=MAX_HEADERS,
-            shutdown_timeout=SHUTDOWN_SECONDS,
-        )
+        self._runner = runner_of(application)
         self._sweeper: asyncio.Task[None] | None = None
 
     @property

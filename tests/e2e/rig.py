@@ -229,10 +229,16 @@ async def publishing(
     """ffmpeg sends `source` as an encoder would, over and over; killed at the end."""
     pace = ("-re",) if live else ()
     repeat = ("-stream_loop", str(repeats)) if loop else ()
+    to = ("-c", "copy", "-f", "flv", f"{server.rtmp}/{key}")
+    async with encoding(ffmpeg, "-v", "error", *pace, *repeat, "-i", str(source), *to) as process:
+        yield process
+
+
+@asynccontextmanager
+async def encoding(*command: str) -> AsyncIterator[asyncio.subprocess.Process]:
+    """An encoder that is killed at the end."""
     process = await asyncio.create_subprocess_exec(
-        *(ffmpeg, "-v", "error", *pace, *repeat, "-i", str(source), "-c", "copy", "-f", "flv", f"{server.rtmp}/{key}"),
-        stdin=asyncio.subprocess.DEVNULL,
-        stderr=asyncio.subprocess.PIPE,
+        *command, stdin=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE
     )
     try:
         yield process

@@ -105,3 +105,20 @@ def swift(folder: Path) -> Iterator[Swift]:
             process.wait()
         if server.stdout is not None:
             server.stdout.close()
+
+
+def configured(store: Swift, endpoint: str = "") -> str:
+    """The store in a configuration file; `endpoint` is where the server finds it, when that is not its own address."""
+    return f"""
+storage:
+  s3:
+    enabled: true
+    endpoint: {endpoint or store.address}
+    serving_endpoint: {store.serving}
+    region: us-east-1
+    bucket: {BUCKET}
+    access_key: {ACCESS_KEY}
+    secret: {SECRET}
+    path_prefix: live
+    force_path_style: true
+"""

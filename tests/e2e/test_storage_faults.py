@@ -18,7 +18,7 @@ import aiohttp
 import pytest
 from owner import ADMIN, Owner
 from rig import PASSTHROUGH, PATIENCE, Server, ServerFactory, publishing, settles
-from swift_rig import ACCESS_KEY, BUCKET, SECRET, Swift, swift
+from swift_rig import SECRET, Swift, configured, swift
 
 Samples = Callable[[str], Path]
 
@@ -196,19 +196,7 @@ async def on_air(
 ) -> AsyncIterator[tuple[Server, Proxy, Player, Callable[[str], bool]]]:
     """A show in that store, watched by a player that fetches from there; and whether an address is there."""
     async with Proxy(store.address).listening() as proxy:
-        config = f"""
-storage:
-  s3:
-    enabled: true
-    endpoint: {proxy.address}
-    serving_endpoint: {store.serving}
-    region: us-east-1
-    bucket: {BUCKET}
-    access_key: {ACCESS_KEY}
-    secret: {SECRET}
-    path_prefix: live
-    force_path_style: true
-"""
+        config = configured(store, proxy.address)
 
         def there(address: str) -> bool:
             return address.startswith(store.serving)

@@ -12,7 +12,7 @@ import aiohttp
 import pytest
 from owner import ADMIN, Owner, at
 from rig import PASSTHROUGH, PATIENCE, ServerFactory, publishing, run, settles
-from swift_rig import ACCESS_KEY, BUCKET, SECRET, Swift, swift
+from swift_rig import ACCESS_KEY, BUCKET, SECRET, Swift, configured, swift
 
 from transcoder.segment_store.s3_client import S3Place, connect
 
@@ -87,23 +87,6 @@ async def test_the_trial_says_what_is_wrong_and_leaves_nothing(start: ServerFact
         assert (await owner.get("/api/admin/serverconfig"))["s3"]["enabled"] is False
         assert "another-secret" not in "".join(server.output)
     await asyncio.to_thread(running.client().put_bucket_acl, Bucket=BUCKET, ACL="public-read")
-
-
-def configured(store: Swift) -> str:
-    """The store in a configuration file."""
-    return f"""
-storage:
-  s3:
-    enabled: true
-    endpoint: {store.address}
-    serving_endpoint: {store.serving}
-    region: us-east-1
-    bucket: {BUCKET}
-    access_key: {ACCESS_KEY}
-    secret: {SECRET}
-    path_prefix: live
-    force_path_style: true
-"""
 
 
 async def test_a_configured_store_serves_ffprobe_and_streamlink(
