@@ -152,11 +152,14 @@ class Server:
         latency_level: int = 2,
         chat: dict[str, object] | None = None,
         private_targets: bool = False,
+        s3: dict[str, object] | None = None,
     ) -> None:
-        """`private_targets` lets webhooks go to addresses such as loopback's."""
+        """`private_targets` lets webhooks go to addresses such as loopback's. `s3` are the settings of a store."""
         stream = {"variants": variants or PASSTHROUGH, "latency_level": latency_level}
         notifications = {"allow_private_targets": private_targets}
         self._config = {"stream": stream, "hls": {"disk": disk}, "chat": chat or {}, "notifications": notifications}
+        if s3 is not None:
+            self._config["storage"] = {"s3": s3}
         self.http = self.rtmp = ""
 
     def __enter__(self) -> Self:

@@ -9,6 +9,7 @@ has() { command -v "$1" >/dev/null 2>&1; }
 has nginx || [ -x /usr/sbin/nginx ] || packages+=(nginx-light)
 [ -e /usr/lib/nginx/modules/ngx_rtmp_module.so ] || packages+=(libnginx-mod-rtmp)
 [ -e /usr/lib/nginx/modules/ngx_nchan_module.so ] || packages+=(libnginx-mod-nchan)
+[ -e /usr/lib/nginx/modules/ngx_http_lua_module.so ] || packages+=(libnginx-mod-http-lua)
 has wrk || packages+=(wrk)
 has chromium || has chromium-browser || has google-chrome || packages+=(chromium)
 has ffmpeg || packages+=(ffmpeg)

@@ -22,7 +22,7 @@ SAMPLE_SECONDS = 0.1
 SEGMENTS_PER_MINUTE = 30
 
 
-def measure(*, runs: int = 5, minutes: int = 60) -> list[Verdict]:
+def measure(*, runs: int = 5, minutes: float = 60) -> list[Verdict]:
     """Publishes `minutes` of media, `runs` times, each to a fresh server."""
     marks = sorted({min(mark, minutes) for mark in MINUTES})
     resident: dict[int, list[float]] = {mark: [] for mark in marks}

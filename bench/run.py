@@ -34,6 +34,8 @@ NAMES = (
     "notification_lists",
     "channels",
     "devices",
+    "proxy",
+    "store",
 )
 QUICK: dict[str, dict[str, float]] = {
     "cpu": {"runs": 1},
@@ -55,6 +57,8 @@ QUICK: dict[str, dict[str, float]] = {
     "notification_lists": {"runs": 5, "stored": 20_000},
     "channels": {"runs": 1, "sockets": 300, "seconds": 2, "messages": 1_000, "stored": 20_000, "cuts": 3},
     "devices": {"runs": 1, "seconds": 2, "people": 40, "many": 200},
+    "proxy": {"runs": 1, "seconds": 4, "viewers": 50},
+    "store": {"runs": 1, "seconds": 10, "minutes": 0.5},
 }
 """One short run each: whether everything works, not how well."""
 
@@ -66,6 +70,7 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help="one short run each, to see that everything works")
     parser.add_argument("--runs", type=int, help="runs of each instead of its own number")
     parser.add_argument("--seconds", type=int, help="length of a run, where it can be chosen")
+    parser.add_argument("--minutes", type=float, help="the same for what lasts minutes: memory, store")
     arguments = parser.parse_args()
     unknown = [name for name in arguments.names if name not in NAMES]
     if unknown:
@@ -75,7 +80,7 @@ def main() -> int:
     for name in arguments.names or NAMES:
         measure: Callable[..., list[Verdict]] = importlib.import_module(name).measure
         options = dict(QUICK[name]) if arguments.quick else {}
-        for option in ("runs", "seconds"):
+        for option in ("runs", "seconds", "minutes"):
             value = getattr(arguments, option)
             if value is not None and option in inspect.signature(measure).parameters:
                 options[option] = value

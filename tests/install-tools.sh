@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # What the tests need beside the Python packages: Chromium with its driver, ffprobe, memcached for the S3 server, and
-# nginx and Caddy to stand before ours. Installs what is missing when it may (root, and a system with apt-get), otherwise
-# says exactly what to install.
+# nginx (with its Lua module) and Caddy to stand before ours. Installs what is missing when it may (root, and a system with
+# apt-get), otherwise says exactly what to install.
 set -euo pipefail
 
 packages=()
@@ -12,6 +12,7 @@ has memcached || packages+=(memcached)
 has ffprobe || packages+=(ffmpeg)
 has nginx || [ -x /usr/sbin/nginx ] || packages+=(nginx-light)
 has caddy || packages+=(caddy)
+[ -e /usr/lib/nginx/modules/ngx_http_lua_module.so ] || packages+=(libnginx-mod-http-lua)
 [ ${#packages[@]} -eq 0 ] && exit 0
 
 if [ "$(id -u)" -eq 0 ] && has apt-get; then

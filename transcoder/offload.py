@@ -11,6 +11,7 @@ the segments of rendition N in `SESSION/N/`, and pictures of the show.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 from transcoder.playlist import MediaPlaylist
@@ -18,6 +19,9 @@ from transcoder.segments import Segment, segment_name
 from transcoder.window import LiveWindow, Rendition
 
 MULTIVARIANT = "stream.m3u8"
+RATES_EVERY = 20
+"""How many segments of all renditions are kept until other bit rates alone are worth another multivariant playlist."""
+_RATES = re.compile(r"BANDWIDTH=\d+")
 
 
 class Offload:
@@ -33,10 +37,14 @@ class Offload:
         self._told = told
         self._troubled = False
         self._window: LiveWindow | None = None
+        self._multivariant = ""
+        """What the last one says, without its rates."""
+        self._since_multivariant = 0
 
     def begin(self, window: LiveWindow) -> None:
         """This window is on air from now on."""
         self._window = window
+        self._multivariant = ""
         if not self._troubled:
             window.serve_from(self._serving)
 
@@ -92,7 +100,14 @@ class Offload:
         ).render()
         self._publish(f"{rendition.number}/{MULTIVARIANT}", text.encode())
         if all(_there(window, each) for each in window.renditions if each.segments):
-            self._publish(MULTIVARIANT, window.multivariant_text("").encode())
+            self._publish_multivariant(window.multivariant_text(""))
+
+    def _publish_multivariant(self, text: str) -> None:
+        said = _RATES.sub("", text)
+        self._since_multivariant += 1
+        if said != self._multivariant or self._since_multivariant >= RATES_EVERY:
+            self._multivariant, self._since_multivariant = said, 0
+            self._publish(MULTIVARIANT, text.encode())
 
 
 def _there(window: LiveWindow, rendition: Rendition) -> list[Segment]:

@@ -124,6 +124,22 @@ def test_plain_playlists_end_with_the_show() -> None:
     assert published["0/stream.m3u8"].endswith("../s/0/s-1.m4s\n#EXT-X-ENDLIST\n")
 
 
+def test_the_multivariant_playlist_is_not_sent_for_every_segment() -> None:
+    window = live(VIDEO, AUDIO, size=100, variants=(Variant("", 0, 1),))
+    offload, published, _ = offloaded(window)
+    sent = []
+    for rendition in window.renditions:
+        fill(rendition, 60)
+    keep(offload, 1, "s-init0.mp4", *(f"s-{number}.m4s" for number in range(60)))
+    keep(offload, 0, "s-init0.mp4")
+    for number in range(60):
+        published.pop("stream.m3u8", None)
+        keep(offload, 0, f"s-{number}.m4s")
+        sent.append("stream.m3u8" in published)
+    assert sent[0], "as soon as there is something of everything"
+    assert sum(sent) == 3, "and then only now and then, for its bit rates"
+
+
 def test_names_that_left_memory_are_forgotten() -> None:
     window = live(size=2)
     offload, _, _ = offloaded(window)
