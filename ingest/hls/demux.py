@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Final
 
 import av
@@ -19,6 +18,7 @@ from av.packet import Packet
 from av.stream import Stream
 
 from ingest.errors import SegmentError
+from ingest.hls.chunk import SYNC, Chunk, Pictures, Sound
 from ingest.source import (
     TIMESCALE,
     AudioCodec,
@@ -33,7 +33,6 @@ MAX_FRAMES: Final = 30_000
 """Frames of one track in a segment: more than a minute of anything real."""
 
 _TS_PACKET: Final = 188
-_SYNC: Final = 0x47
 _PICTURES = {"h264": VideoCodec.AVC, "hevc": VideoCodec.HEVC, "av1": VideoCodec.AV1}
 _SOUNDS = {
     "aac": AudioCodec.AAC,
@@ -46,49 +45,13 @@ _WITHOUT_CONFIG = (AudioCodec.AC3, AudioCodec.EAC3)
 _REMUX = {"movflags": "empty_moov+default_base_moof+delay_moov+frag_keyframe"}
 
 
-@dataclass(frozen=True, slots=True)
-class Pictures:
-    """The video of a segment; times in 1/90000 s on the encoder's own clock."""
-
-    header: VideoHeader
-    size: tuple[int, int]
-    frames: list[VideoFrame]
-
-    @property
-    def framerate(self) -> float:
-        """Frames per second, 0 for a single one."""
-        span = self.frames[-1].dts - self.frames[0].dts
-        return (len(self.frames) - 1) * TIMESCALE / span if span > 0 else 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class Sound:
-    """The audio of a segment; times as in `Pictures`."""
-
-    header: AudioHeader
-    frames: list[AudioFrame]
-
-
-@dataclass(frozen=True, slots=True)
-class Chunk:
-    """What is in a segment: at least one of the two."""
-
-    pictures: Pictures | None
-    sound: Sound | None
-
-
-def looks_like_segment(data: bytes) -> bool:
-    """Whether these bytes begin as a segment or an initialization section does."""
-    return data[4:8] in (b"ftyp", b"styp", b"moof", b"sidx", b"prft", b"emsg") or data[:1] == bytes((_SYNC,))
-
-
 def read_segment(init: bytes, data: bytes) -> Chunk:
     """The frames of one segment; `init` is empty for MPEG-TS. Raises SegmentError."""
     try:
         if init:
             with av.open(io.BytesIO(init + data), "r", format="mp4") as container:
                 return _fragments(container)
-        if data[:1] != bytes((_SYNC,)) or data[_TS_PACKET : _TS_PACKET + 1] not in (b"", bytes((_SYNC,))):
+        if data[:1] != bytes((SYNC,)) or data[_TS_PACKET : _TS_PACKET + 1] not in (b"", bytes((SYNC,))):
             raise SegmentError(
                 "It is neither MPEG-TS nor fragmented MP4 with an EXT-X-MAP; let the encoder write one of these."
             )

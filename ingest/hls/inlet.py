@@ -12,7 +12,7 @@ from typing import Final
 
 from ingest.errors import PublishRefused, SegmentError
 from ingest.gate import PublishGate, PublishRequest
-from ingest.hls.demux import looks_like_segment
+from ingest.hls.chunk import looks_like_segment
 from ingest.hls.m3u8 import Media, clean_name, read_playlist
 from ingest.hls.publisher import HlsPublisher
 from ingest.source import LiveSource, Origin

@@ -15,7 +15,7 @@ from typing import Final
 import structlog
 
 from ingest.errors import SegmentError
-from ingest.hls.demux import read_segment
+from ingest.hls.chunk import Chunk
 from ingest.hls.m3u8 import MAX_DURATION
 from ingest.hls.release import Release
 from ingest.hls.shelf import Delivery, Shelf
@@ -127,7 +127,7 @@ class HlsPublisher:
     async def _use(self, delivery: Delivery) -> None:
         entry, release = delivery.entry, self._release
         try:
-            chunk = await asyncio.to_thread(read_segment, delivery.init, delivery.data)
+            chunk = await asyncio.to_thread(_read_segment, delivery.init, delivery.data)
         except SegmentError as error:
             self._say(f"The segment {entry.name} is skipped. {error}")
             self._shelf.spoil(delivery.track)
@@ -181,3 +181,10 @@ class HlsPublisher:
         self._said += 1
         if self._said <= MAX_LOGGED:
             log.warning("hls input", address=self.source.origin.address, problem=sentence)
+
+
+def _read_segment(init: bytes, data: bytes) -> Chunk:
+    # libav takes tens of megabytes, and most servers never see such an encoder.
+    from ingest.hls.demux import read_segment
+
+    return read_segment(init, data)

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Final
 
-from ingest.hls.demux import Chunk
+from ingest.hls.chunk import Chunk
 from ingest.source import (
     TIMESCALE,
     AudioFrame,

@@ -11,7 +11,8 @@ import av
 import pytest
 
 from ingest.errors import SegmentError
-from ingest.hls.demux import Chunk, looks_like_segment, read_segment
+from ingest.hls.chunk import Chunk, looks_like_segment
+from ingest.hls.demux import read_segment
 from ingest.source import TIMESCALE, AudioCodec, AudioHeader, VideoCodec
 
 Hls = Callable[[str], Path]

@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import pytest
 
-from ingest.hls.demux import Chunk, Pictures, Sound
+from ingest.hls.chunk import Chunk, Pictures, Sound
 from ingest.hls.release import BEGIN, Release
 from ingest.source import (
     TIMESCALE,
