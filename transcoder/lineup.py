@@ -130,16 +130,14 @@ class Lineup:
         run = self.schedule.begin_run(own_grid=ladder.keyframes == "own")
         self.direct_videos, self.direct_audios, self.variants = [], [], {}
         first = opening.first_keyframe
-        for variant in opening.variants:
-            for number, video_rung in enumerate(ladder.videos):
-                if video_rung.encoding == variant.number:
-                    self._describe_video(number, variant.header, variant.info)
-                    self._videos[number].begin_run(run, variant.composition)
-                    self.variants[variant.number] = self._videos[number]
+        brought = {variant.number: variant for variant in opening.variants}
         for number, video_rung in enumerate(ladder.videos):
             if video_rung.encoding:
-                continue
-            if video_rung.passthrough and opening.video is not None and opening.video_info is not None:
+                variant = brought[video_rung.encoding]
+                self._describe_video(number, variant.header, variant.info)
+                self._videos[number].begin_run(run, variant.composition)
+                self.variants[variant.number] = self._videos[number]
+            elif video_rung.passthrough and opening.video is not None and opening.video_info is not None:
                 self._describe_video(number, opening.video, opening.video_info)
                 self._videos[number].begin_run(run, first.pts - first.dts if first else 0)
                 self.direct_videos.append(self._videos[number])

@@ -84,7 +84,7 @@ def _transport_stream(container: InputContainer) -> Chunk:
     video = next(iter(container.streams.video), None)
     audio = next(iter(container.streams.audio), None)
     remuxed = io.BytesIO()
-    times: list[Packet[Stream]] = []
+    times: list[VideoFrame] = []
     frames: list[AudioFrame] = []
     sound: AudioHeader | None = None
     with av.open(remuxed, "w", format="mp4", options=_REMUX) as output:
@@ -93,7 +93,8 @@ def _transport_stream(container: InputContainer) -> Chunk:
             into = output.add_stream_from_template(video)
         for packet in _packets(container):
             if packet.stream is video:
-                times.append(packet)
+                # Muxing gives a packet other times.
+                times.append(_picture(packet, b""))
                 packet.stream = into
                 output.mux(packet)
             elif packet.stream is audio:
@@ -107,14 +108,14 @@ def _transport_stream(container: InputContainer) -> Chunk:
     return _chunk(_pictures(remuxed, times), Sound(sound, frames) if sound is not None else None)
 
 
-def _pictures(remuxed: io.BytesIO, times: list[Packet[Stream]]) -> Pictures | None:
+def _pictures(remuxed: io.BytesIO, times: list[VideoFrame]) -> Pictures | None:
     """What was remuxed, with the times that it had before: MP4's own begin elsewhere."""
     if not times:
         return None
     with av.open(io.BytesIO(remuxed.getvalue()), "r", format="mp4") as container:
         stream = container.streams.video[0]
         header, size = _picture_header(stream.codec_context), (stream.width, stream.height)
-        frames = [_picture(before, bytes(after)) for before, after in zip(times, _packets(container), strict=True)]
+        frames = [before._replace(data=bytes(after)) for before, after in zip(times, _packets(container), strict=True)]
     return Pictures(header, size, frames)
 
 

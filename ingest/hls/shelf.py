@@ -74,7 +74,7 @@ class Shelf:
         while len(self._files) > MAX_FILES or self._held > MAX_BYTES:
             oldest = next(iter(self._files))
             self._drop(oldest)
-            self.told(f"{oldest} is given up, because no playlist has named it while {MAX_FILES} files came.")
+            self.told(f"{oldest} is given up: {MAX_FILES} files or {MAX_BYTES >> 20} MB at most can wait to be used.")
 
     def delete(self, name: str) -> None:
         """Forgets a file; the end of a playlist is the end of what it lists."""
