@@ -132,6 +132,11 @@ class Pipeline:
         return self._lineup
 
     @property
+    def store(self) -> SegmentStore | None:
+        """Where the broadcast on air is kept, or was the last one."""
+        return self._store
+
+    @property
     def encoders(self) -> EncoderLane:
         """The ffmpegs, one after the other."""
         return self._lane

@@ -11,7 +11,7 @@ from typing import Final
 from ingest.rtmp.server import RtmpServer
 from owncast_py.app.kit import Kit
 from owncast_py.app.stage import Stage
-from owncast_py.app.stores import Stores
+from owncast_py.app.stores import Closed, Stores
 from owncast_py.metrics.families import Family, Labelled, counter, counters, gauge, gauges, info
 from transcoder.made import Key
 from transcoder.segment_store.disk import DiskStore
@@ -142,12 +142,12 @@ def _window(stage: Stage) -> list[Family]:
 
 
 def _store(stores: Stores) -> list[Family]:
-    def each(read: Callable[[DiskStore | S3Store], float]) -> Callable[[], Iterator[Labelled]]:
+    def each(read: Callable[[DiskStore | S3Store | Closed], float]) -> Callable[[], Iterator[Labelled]]:
         def found() -> Iterator[Labelled]:
             if stores.local is not None:
                 yield ("disk",), read(stores.local)
-            if stores.elsewhere:
-                yield ("s3",), sum(map(read, stores.elsewhere))
+            if stores.elsewhere or stores.closed.kept:
+                yield ("s3",), sum(map(read, stores.elsewhere), read(stores.closed))
 
         return found
 

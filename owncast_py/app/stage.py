@@ -192,6 +192,7 @@ class Stage:
             if self._record is not None:
                 self._spawn(self._record.began(self.broadcast.title))
             self._events.publish(StreamStarted(_now(), self.broadcast.title))
+            self._spawn(self.stores.release(self.pipeline.store))
 
     def on_hold(self, reason: str) -> None:
         """The encoder is away."""
@@ -225,6 +226,7 @@ class Stage:
         """Keeps the next show there."""
         async with self._preparing:
             self.pipeline.use_store(*await self.stores.choose(storage))
+        await self.stores.release(self.pipeline.store)
 
     def _on_store(self, sentence: str) -> None:
         """The store elsewhere is in trouble, or works again."""

@@ -1,13 +1,13 @@
 """Where finished segments go: a store elsewhere when the owner has one, else the local disk, else nowhere.
 
 Owns which stores are open, and how the owner's words for one become a place in it. A change takes effect with the next
-broadcast; the store before stays open until the end, since a show may still be in it.
+broadcast; the store before stays open for as long as a show is in it.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
-from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
 from owncast_py.setting_groups import StorageSettings
@@ -20,6 +20,16 @@ from transcoder.segment_store.s3_client import FOLDER, S3Client, S3Place, connec
 Choice = tuple[SegmentStore | None, Offload | None]
 
 
+@dataclass(slots=True)
+class Closed:
+    """What stores elsewhere have done that are not open any more."""
+
+    kept: int = 0
+    given_up: int = 0
+    waiting: int = 0
+    waiting_bytes: int = 0
+
+
 class Stores:
     """All open stores, from the first choice to `aclose`."""
 
@@ -27,15 +37,15 @@ class Stores:
         """`local` is started already; `told` hears of trouble with a store elsewhere, and the empty text of its end."""
         self.local = local
         self.elsewhere: list[S3Store] = []
-        """Those that were opened since the start, the one in use last."""
-        self._in_use = False
+        """Those that are open, the newest last."""
+        self.closed = Closed()
+        self._chosen: S3Store | None = None
         self._told = told
-        self._stack = AsyncExitStack()
 
     async def choose(self, storage: StorageSettings) -> Choice:
         """The store of the next broadcast, and who decides from where its viewers fetch."""
         if not storage.enabled:
-            self._in_use = False
+            self._chosen = None
             return self.local, None
         place = place_of(storage)
         stores: list[S3Store] = []
@@ -44,20 +54,29 @@ class Stores:
         )
         stores.append(S3Store(place, offload))
         await stores[0].start()
-        self._stack.push_async_callback(stores[0].aclose)
+        self._chosen = stores[0]
         self.elsewhere.append(stores[0])
-        self._in_use = True
         return stores[0], offload
+
+    async def release(self, in_use: SegmentStore | None) -> None:
+        """Closes what is neither chosen nor in use by the show on air, or by the last one."""
+        unused = [store for store in self.elsewhere if store is not self._chosen and store is not in_use]
+        self.elsewhere = [store for store in self.elsewhere if store not in unused]
+        await asyncio.gather(*(store.aclose() for store in unused))
+        for store in unused:
+            self.closed.kept += store.kept
+            self.closed.given_up += store.given_up + store.waiting
 
     @property
     def problem(self) -> str:
-        """What is wrong with the store in use, as a sentence; empty while it works."""
-        store = self.elsewhere[-1] if self._in_use else self.local
+        """What is wrong with the store that was chosen, as a sentence; empty while it works."""
+        store = self._chosen or self.local
         return store.problem if store is not None else ""
 
     async def aclose(self) -> None:
         """Ends what was opened here."""
-        await self._stack.aclose()
+        self._chosen = None
+        await self.release(None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -14,7 +13,7 @@ import aiohttp
 import boto3
 import pytest
 from moto.server import ThreadedMotoServer
-from owner import ADMIN
+from owner import ADMIN, Owner
 from rig import PASSTHROUGH, Server, ServerFactory, publishing, run
 from viewer_browser import chromium, open_page, watch
 
@@ -81,12 +80,15 @@ async def store() -> AsyncIterator[Store]:
 @asynccontextmanager
 async def on_air(start: ServerFactory, samples: Samples, store: Store, config: str) -> AsyncIterator[Server]:
     """A show in that store."""
-    async with start(config=config + PRIVATE) as server, aiohttp.ClientSession() as session:
-        body = json.dumps({"value": store.setting()})
-        async with session.post(f"{server.http}/api/admin/config/s3", data=body, headers=ADMIN) as answer:
-            assert "segments go there" in (await answer.json())["message"]
+    async with start(config=config + PRIVATE) as server:
+        await choose(server, store.setting())
         async with publishing(server, samples("plain.flv"), repeats=100):
             yield server
+
+
+async def choose(server: Server, setting: dict[str, object]) -> None:
+    """The owner's store is another from now on."""
+    assert "segments go there" in await Owner(server, ADMIN).set("s3", setting)
 
 
 def there(playlist: str, store: Store) -> list[str]:
@@ -143,6 +145,25 @@ async def test_while_the_store_is_gone_everything_comes_from_here(
         assert "fails" in str(logged["problem"])
         store.come_back()
         await server.playlist(0, lambda text: len(there(text, store)) >= 3)
+
+
+async def test_a_change_is_for_the_next_show_and_the_store_before_is_closed_then(
+    start: ServerFactory, samples: Samples, store: Store
+) -> None:
+    config = PASSTHROUGH.rstrip() + "\n  reconnect_grace: 0\n" + PRIVATE
+    async with start(config=config) as server:
+        await choose(server, store.setting())
+        async with publishing(server, samples("plain.flv"), repeats=100):
+            before = await server.playlist(0, lambda text: len(there(text, store)) >= 1)
+            for prefix in ("other", "next"):
+                await choose(server, store.setting() | {"pathPrefix": prefix})
+            await server.logged("closed", what="segment store", prefix="other")
+            await server.playlist(0, lambda text: len(set(there(text, store)) - set(there(before, store))) >= 2)
+            assert not [line for line in server.events if line.get("prefix") == "live"], "the show is in it"
+        await server.logged("off air")
+        async with publishing(server, samples("plain.flv"), repeats=100):
+            await server.playlist(0, lambda text: f"{store.address}/{BUCKET}/next/hls/" in text)
+            await server.logged("closed", what="segment store", prefix="live")
 
 
 def _names(playlist: str) -> list[str]:

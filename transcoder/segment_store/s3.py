@@ -153,6 +153,7 @@ class S3Store:
                         pass
         self._closed = True
         self._pool.shutdown(wait=False, cancel_futures=True)
+        log.info("closed", what="segment store", bucket=self._place.bucket, prefix=self._place.path_prefix)
 
     @property
     def waiting(self) -> int:
