@@ -31,13 +31,13 @@ from transcoder.ladder import (
     SourceVideo,
     VariantSettings,
     given,
-    plan,
 )
 from transcoder.levels import LEVELS
 from transcoder.lineup import Lineup
 from transcoder.made import Made
 from transcoder.offload import Offload
 from transcoder.opening import Opening
+from transcoder.planning import plan
 from transcoder.segment_store import SegmentStore, keep
 from transcoder.segments import Segment
 from transcoder.showcase import Showcase

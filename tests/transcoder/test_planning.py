@@ -7,14 +7,13 @@ from hypothesis import strategies as st
 from ingest.source import AudioCodec, VideoCodec
 from transcoder.errors import LadderError
 from transcoder.ladder import (
-    MAX_VARIANTS,
     EncodingSpeed,
     Ladder,
     SourceAudio,
     SourceVideo,
     VariantSettings,
-    plan,
 )
+from transcoder.planning import MAX_VARIANTS, plan
 
 FAST = EncodingSpeed(1e9)
 SLOW = EncodingSpeed(1e6)
