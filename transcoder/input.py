@@ -88,6 +88,11 @@ class SourceInput:
         return [found for variant in self._variants if (found := variant.describe(begin)) is not None]
 
     @property
+    def left_out(self) -> list[str]:
+        """Why variants of the source are not on air, in sentences for the owner."""
+        return [variant.problem for variant in self._variants if variant.problem]
+
+    @property
     def on_air(self) -> bool:
         """Whether frames go to a lineup."""
         return self._lineup is not None

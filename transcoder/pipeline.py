@@ -293,7 +293,7 @@ class Pipeline:
         origin.go_on_air(lineup, encoder, shift)
         self._spawn(self._make_silence(lineup))
         self._listener.on_live()
-        for sentence in (opening.problem, *ladder.reasons):
+        for sentence in (opening.problem, *origin.left_out, *ladder.reasons):
             self._advise(sentence)
         for frame in opening.frames:
             if isinstance(frame, VideoFrame):

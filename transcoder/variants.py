@@ -27,6 +27,8 @@ class VariantInput:
     def __init__(self, number: int, variant: SourceVariant, renewed: Callable[[], None]) -> None:
         """`renewed` is called when the codec settings change while on air."""
         self.number = number
+        self.problem = ""
+        """Why the last run went on without it, as a sentence; empty when it is there."""
         self._variant = variant
         self._renewed = renewed
         self._frames: list[VideoFrame] = []
@@ -38,11 +40,14 @@ class VariantInput:
         header = self._variant.video
         self._frames = _from_keyframe(self._frames, begin)
         if header is None or not self._frames:
+            self.problem = f"{_title(self.number)} is left out: no picture of it came together with the best variant's."
             return None
         try:
             info = describe_video(header)
-        except CodecError:
+        except CodecError as error:
+            self.problem = f"{_title(self.number)} is left out, for its picture cannot be used: {error}"
             return None
+        self.problem = ""
         first = self._frames[0]
         return OpeningVariant(self.number, header, info, first.pts - first.dts, self._variant.bitrate)
 
@@ -75,6 +80,10 @@ class VariantInput:
             self._frames.append(frame)
             if len(self._frames) > 2 * MAX_FRAMES:
                 self._frames.clear()
+
+
+def _title(number: int) -> str:
+    return f"Variant {number + 1} of the encoder"
 
 
 def _from_keyframe(frames: list[VideoFrame], begin: int) -> list[VideoFrame]:

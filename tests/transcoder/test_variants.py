@@ -134,6 +134,20 @@ async def test_a_variant_with_nothing_to_show_is_left_out() -> None:
     async with encoding() as (live, encoder):
         encoder.send(0, 4, silent=True)
         assert len(live.window.variants) == 1
+        sentence = "Variant 2 of the encoder is left out: no picture of it came together with the best variant's."
+        assert sentence in live.advice
+
+
+async def test_a_variant_that_cannot_be_read_is_left_out_and_its_owner_told() -> None:
+    async with encoding() as (live, encoder):
+        encoder.header(VideoHeader(VideoCodec.AVC, b"\x01garbage"))
+        encoder.send(0, 4)
+        assert len(live.window.variants) == 1
+        told = [each for each in live.advice if each.startswith("Variant 2 of the encoder is left out, for its")]
+        assert len(told) == 1
+        encoder.leave()
+        Encoder(live, encoder.best, encoder.below).send(0, 4)
+        assert len(live.window.variants) == 2, "with settings that can be read it is there"
 
 
 async def test_other_codec_settings_of_the_variant_begin_a_new_run_of_everything() -> None:
