@@ -1,7 +1,7 @@
 """A trial of the S3-compatible store: writes a small object, reads it as a viewer's browser would, deletes it.
 
-Owns the steps, their time limits and the sentences about what a viewer meets. What the store itself refuses is said by
-whoever writes there (`Objects`). It changes no setting, and no sentence has a secret in it.
+Owns the steps and their time limits. What a viewer meets is said by `serving`, what the store itself refuses by whoever
+writes there (`Objects`). It changes no setting, and no sentence has a secret in it.
 """
 
 from __future__ import annotations
@@ -12,15 +12,12 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
-from urllib.parse import urlsplit
-
-import aiohttp
 
 from owncast_py.errors import SettingError
+from owncast_py.serving import host_of, read, session
 from owncast_py.setting_groups import StorageSettings
 
 STEP_SECONDS = 10.0
-MAX_REDIRECTS = 3
 BLOCKED = 2
 """Threads for a store that answers nothing; a trial that finds both taken says that there is no answer."""
 VIEWER = "https://viewer.example"
@@ -103,78 +100,21 @@ class StoreTrial:
 
     async def _read(self, address: str, body: bytes, origin: str) -> list[Step]:
         """Fetches the object as a page at `origin` does."""
-        where = _host_of(address)
+        where = host_of(address)
         try:
-            async with (
-                asyncio.timeout(self._step_seconds),
-                aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as session,
-                session.get(address, headers={"Origin": origin}, max_redirects=MAX_REDIRECTS) as response,
-            ):
-                status, allowed = response.status, response.headers.get("Access-Control-Allow-Origin", "")
-                found = await response.content.read(len(body) + 1) if status == 200 else b""
-                while status == 200 and len(found) <= len(body) and (more := await response.content.read(1024)):
-                    found += more
-        except (TimeoutError, aiohttp.ClientError, ValueError) as error:
-            return [Step("read", False, f"Viewers cannot read from {where}: {self._reason(error)}")]
-        if status != 200:
-            return [Step("read", False, f"Viewers cannot read from {where}: {_refusal(status)}")]
-        if found != body:
+            async with session() as client:
+                found = await read(client, address, seconds=self._step_seconds, limit=len(body) + 1, origin=origin)
+        except OSError as error:
+            return [Step("read", False, f"Viewers cannot read from {where}: {error}")]
+        if found.body != body:
             sentence = f"{where} answers with something else than was written: it serves another bucket, or a page."
             return [Step("read", False, sentence)]
-        read = Step("read", True, f"Viewers can read from {where}.")
-        if allowed not in ("*", origin):
+        done = Step("read", True, f"Viewers can read from {where}.")
+        if found.allowed not in ("*", origin):
             sentence = (
                 f"Browsers do not let pages of {origin} read from {where}: Access-Control-Allow-Origin is "
-                f"{repr(allowed[:100]) if allowed else 'missing'}. Allow GET and HEAD from * in the CORS rules of the "
-                "bucket or the CDN."
+                f"{repr(found.allowed[:100]) if found.allowed else 'missing'}. Allow GET and HEAD from * in the CORS "
+                "rules of the bucket or the CDN."
             )
-            return [read, Step("cors", False, sentence)]
-        return [read, Step("cors", True, "Browsers let pages read from there.")]
-
-    def _reason(self, error: Exception) -> str:
-        """Why nothing came, as the end of a sentence."""
-        match error:
-            case TimeoutError():
-                return f"there was no answer within {self._step_seconds:g} s."
-            case aiohttp.ClientConnectorDNSError():
-                return f"the name {error.host} is not found; check the serving endpoint."
-            case aiohttp.ClientConnectorCertificateError():
-                return f"its certificate is not valid for that name: {_plain(error.certificate_error)}."
-            case aiohttp.ClientConnectorSSLError():
-                return "it does not speak TLS on that port; check whether the address begins with https."
-            case aiohttp.ClientConnectorError():
-                return f"no connection could be made: {error.os_error.strerror or error.os_error}."
-            case aiohttp.TooManyRedirects():
-                return f"it redirects more than {MAX_REDIRECTS} times."
-            case aiohttp.InvalidURL():
-                return "that is no address; check the serving endpoint."
-        return f"{_plain(error) or type(error).__name__}."
-
-
-def _refusal(status: int) -> str:
-    """What a status other than 200 means, as the end of a sentence."""
-    match status:
-        case 401 | 403:
-            return (
-                f"it answers {status}, so objects are not public. Set the ACL to public-read, or let everybody read by "
-                "a policy of the bucket."
-            )
-        case 404 | 410:
-            return (
-                f"it answers {status}, so what is written does not appear there. Check that the serving endpoint leads "
-                "to this bucket, and that the path prefix is not in it twice."
-            )
-        case 400 | 421:
-            return f"it answers {status}. Check the serving endpoint, and whether the bucket belongs into the path."
-        case _ if status >= 500:
-            return f"it answers {status}, so what stands there is out of order or cannot reach the store."
-    return f"it answers {status}."
-
-
-def _host_of(address: str) -> str:
-    parts = urlsplit(address)
-    return f"{parts.scheme}://{parts.netloc}"
-
-
-def _plain(error: Exception) -> str:
-    return " ".join(str(error).split())[:200].rstrip(".")
+            return [done, Step("cors", False, sentence)]
+        return [done, Step("cors", True, "Browsers let pages read from there.")]

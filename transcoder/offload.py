@@ -3,7 +3,8 @@
 Owns the decision for the window on air, and the plain playlists for those who never ask this server. Low-latency
 playlists stay here, with their parts; a segment in them gets its address elsewhere once it is there, and both addresses
 give the same octets for as long as it is listed. When the store is in trouble, all addresses are here again, in the
-next playlist that a player loads; nobody has to wait for anything that this server does not have.
+next playlist that a player loads; nobody has to wait for anything that this server does not have. The same holds until
+somebody has read what is kept where players would, and when that fails later.
 
 Plain playlists list only what is there already. They lie beside the sessions: `stream.m3u8` and `N/stream.m3u8`, with
 the segments of rendition N in `SESSION/N/`, and pictures of the show.
@@ -27,15 +28,27 @@ _RATES = re.compile(r"BANDWIDTH=\d+")
 class Offload:
     """Listens to a store (`segment_store.s3.StoreListener`) for one window after the other."""
 
-    def __init__(self, serving: str, publish: Callable[[str, bytes], None], told: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        serving: str,
+        publish: Callable[[str, bytes], None],
+        told: Callable[[str], None],
+        kept: Callable[[str], None] = lambda _key: None,
+    ) -> None:
         """`serving` is the address below which sessions lie for players, with a slash at its end.
 
-        `publish` is given the key and the text of a playlist; `told` hears of trouble, and the empty text of its end.
+        `publish` is given the key and the text of a playlist; `told` hears of trouble, and the empty text of its end;
+        `kept` the key of every object of the window on air that is there.
         """
         self._serving = serving
         self._publish = publish
         self._told = told
-        self._troubled = False
+        self._kept = kept
+        self._writing = ""
+        """What is wrong with the store, as a sentence; empty while it works."""
+        self._reading: str | None = None
+        """The same of reading what is kept; None until it was tried."""
+        self._problem = ""
         self._window: LiveWindow | None = None
         self._multivariant = ""
         """What the last one says, without its rates."""
@@ -45,8 +58,7 @@ class Offload:
         """This window is on air from now on."""
         self._window = window
         self._multivariant = ""
-        if not self._troubled:
-            window.serve_from(self._serving)
+        self._direct()
 
     def end(self, window: LiveWindow) -> None:
         """The show is over: plain playlists end, too."""
@@ -65,21 +77,36 @@ class Offload:
         if window is None or window.session != session or (rendition := window.rendition(int(number))) is None:
             return
         rendition.keep(name)
+        self._kept(key)
         self._publish_rendition(window, rendition)
 
     def on_trouble(self, sentence: str) -> None:
         """See `StoreListener`."""
-        self._troubled = True
-        if self._window is not None:
-            self._window.serve_from("")
-        self._told(sentence)
+        self._writing = sentence
+        self._direct()
 
     def on_recovery(self) -> None:
         """See `StoreListener`."""
-        self._troubled = False
+        self._writing = ""
+        self._direct()
+
+    def on_read(self, problem: str) -> None:
+        """What is kept was asked for where players would: what is wrong, as a sentence, or nothing."""
+        self._reading = problem
+        self._direct()
+
+    @property
+    def problem(self) -> str:
+        """Why players are sent nowhere else, as a sentence; empty while nothing is wrong."""
+        return self._writing or self._reading or ""
+
+    def _direct(self) -> None:
+        """Sends players where they should be now."""
         if self._window is not None:
-            self._window.serve_from(self._serving)
-        self._told("")
+            self._window.serve_from("" if self._writing or self._reading != "" else self._serving)
+        if self.problem != self._problem:
+            self._problem = self.problem
+            self._told(self._problem)
 
     def _publish_rendition(self, window: LiveWindow, rendition: Rendition) -> None:
         there = _there(window, rendition)

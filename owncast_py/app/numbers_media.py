@@ -147,7 +147,7 @@ def _store(stores: Stores) -> list[Family]:
             if stores.local is not None:
                 yield ("disk",), read(stores.local)
             if stores.elsewhere or stores.closed.kept:
-                yield ("s3",), sum(map(read, stores.elsewhere), read(stores.closed))
+                yield ("s3",), sum((read(each.store) for each in stores.elsewhere), read(stores.closed))
 
         return found
 
@@ -155,7 +155,7 @@ def _store(stores: Stores) -> list[Family]:
         if stores.local is not None:
             yield ("disk",), bool(stores.local.problem)
         if stores.elsewhere:
-            yield ("s3",), bool(stores.elsewhere[-1].problem)
+            yield ("s3",), bool(stores.elsewhere[-1].offload.problem)
 
     label = ("store",)
     return [

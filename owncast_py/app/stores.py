@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from owncast_py.serving import ServingWatch
 from owncast_py.setting_groups import StorageSettings
 from transcoder.offload import Offload
 from transcoder.segment_store import SegmentStore
@@ -30,16 +31,30 @@ class Closed:
     waiting_bytes: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Elsewhere:
+    """A store that is open, and whoever sends viewers there."""
+
+    store: S3Store
+    offload: Offload
+    watch: ServingWatch
+
+    async def aclose(self) -> None:
+        """Ends both."""
+        await self.watch.aclose()
+        await self.store.aclose()
+
+
 class Stores:
     """All open stores, from the first choice to `aclose`."""
 
     def __init__(self, local: DiskStore | None, told: Callable[[str], None]) -> None:
         """`local` is started already; `told` hears of trouble with a store elsewhere, and the empty text of its end."""
         self.local = local
-        self.elsewhere: list[S3Store] = []
+        self.elsewhere: list[Elsewhere] = []
         """Those that are open, the newest last."""
         self.closed = Closed()
-        self._chosen: S3Store | None = None
+        self._chosen: Elsewhere | None = None
         self._told = told
 
     async def choose(self, storage: StorageSettings) -> Choice:
@@ -47,31 +62,31 @@ class Stores:
         if not storage.enabled:
             self._chosen = None
             return self.local, None
-        place = place_of(storage)
-        stores: list[S3Store] = []
-        offload = Offload(
-            f"{storage.serving_address}/{FOLDER}/", lambda key, text: stores[0].publish(key, text), self._told
-        )
-        stores.append(S3Store(place, offload))
-        await stores[0].start()
-        self._chosen = stores[0]
-        self.elsewhere.append(stores[0])
-        return stores[0], offload
+        serving = f"{storage.serving_address}/{FOLDER}/"
+        watch = ServingWatch(serving, lambda problem: offload.on_read(problem))
+        offload = Offload(serving, lambda key, text: store.publish(key, text), self._told, watch.note)
+        store = S3Store(place_of(storage), offload)
+        await store.start()
+        await watch.start()
+        self._chosen = Elsewhere(store, offload, watch)
+        self.elsewhere.append(self._chosen)
+        return store, offload
 
     async def release(self, in_use: SegmentStore | None) -> None:
         """Closes what is neither chosen nor in use by the show on air, or by the last one."""
-        unused = [store for store in self.elsewhere if store is not self._chosen and store is not in_use]
-        self.elsewhere = [store for store in self.elsewhere if store not in unused]
-        await asyncio.gather(*(store.aclose() for store in unused))
-        for store in unused:
-            self.closed.kept += store.kept
-            self.closed.given_up += store.given_up + store.waiting
+        unused = [each for each in self.elsewhere if each is not self._chosen and each.store is not in_use]
+        self.elsewhere = [each for each in self.elsewhere if each not in unused]
+        await asyncio.gather(*(each.aclose() for each in unused))
+        for each in unused:
+            self.closed.kept += each.store.kept
+            self.closed.given_up += each.store.given_up + each.store.waiting
 
     @property
     def problem(self) -> str:
         """What is wrong with the store that was chosen, as a sentence; empty while it works."""
-        store = self._chosen or self.local
-        return store.problem if store is not None else ""
+        if self._chosen is not None:
+            return self._chosen.offload.problem
+        return self.local.problem if self.local is not None else ""
 
     async def aclose(self) -> None:
         """Ends what was opened here."""

@@ -12,6 +12,8 @@ from pathlib import Path
 import aiohttp
 import boto3
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 from moto.server import ThreadedMotoServer
 from owner import ADMIN, Owner
 from rig import PASSTHROUGH, Server, ServerFactory, publishing, run
@@ -22,6 +24,10 @@ Samples = Callable[[str], Path]
 pytestmark = pytest.mark.e2e
 
 BUCKET = "tea"
+REFUSED = (
+    "it answers 403, so objects are not public. Set the ACL to public-read, or let everybody read by a policy of the "
+    "bucket."
+)
 PRIVATE = "notifications:\n  allow_private_targets: true\n"
 """The store is on this machine."""
 
@@ -145,6 +151,30 @@ async def test_while_the_store_is_gone_everything_comes_from_here(
         assert "fails" in str(logged["problem"])
         store.come_back()
         await server.playlist(0, lambda text: len(there(text, store)) >= 3)
+
+
+async def test_nobody_is_sent_to_a_serving_endpoint_that_does_not_serve(
+    start: ServerFactory, samples: Samples, store: Store
+) -> None:
+    status = 403
+
+    async def answer(request: web.Request) -> web.Response:
+        return web.Response(status=status, headers={"Location": f"{store.address}/{BUCKET}{request.path}"})
+
+    application = web.Application()
+    application.router.add_get("/{path:.*}", answer)
+    async with TestServer(application) as cdn, start(config=PASSTHROUGH + PRIVATE) as server:
+        address, owner = str(cdn.make_url("")).rstrip("/"), Owner(server, ADMIN)
+        await choose(server, store.setting() | {"servingEndpoint": address})
+        async with publishing(server, samples("plain.flv"), repeats=100):
+            logged = await server.logged("advice", text=f"Viewers cannot read from {address}: {REFUSED}")
+            assert (await owner.get("/api/admin/status"))["storeTrouble"] == logged["text"]
+            assert address not in await server.playlist(0, lambda text: text.count("#EXTINF") >= 2)
+            status = 302
+            await server.playlist(0, lambda text: f"{address}/live/hls/" in text)
+            assert (await owner.get("/api/admin/status"))["storeTrouble"] == ""
+            status = 502
+            await server.playlist(0, lambda text: address not in text)
 
 
 async def test_a_change_is_for_the_next_show_and_the_store_before_is_closed_then(

@@ -49,7 +49,7 @@ async def test_a_store_that_nobody_needs_is_closed(storage: StorageSettings) -> 
         await stores.release(on_air)
     assert working() == 2, "that of the show, and the last choice"
     newest = stores.elsewhere[-1]
-    await stores.release(newest)
+    await stores.release(newest.store)
     assert stores.elsewhere == [newest], "the next show has begun"
     assert working() == 1
     assert await stores.choose(StorageSettings()) == (None, None)

@@ -24,6 +24,7 @@ def offloaded(window: LiveWindow) -> tuple[Offload, Published, list[str]]:
     published, told = Published(), list[str]()
     offload = Offload(CDN, published, told.append)
     offload.begin(window)
+    offload.on_read("")
     return offload, published, told
 
 
@@ -82,6 +83,30 @@ def test_in_trouble_everything_is_here_and_afterwards_elsewhere_again() -> None:
     offload.on_recovery()
     assert addresses(text_of(following)) == [f"{CDN}s/0/s-init0.mp4", f"{CDN}s/0/s-0.m4s", "s-1.m4s"]
     assert told == ["The store of segments fails.", ""]
+
+
+def test_nobody_is_sent_to_what_nobody_has_read() -> None:
+    window, told, kept = live(size=3), list[str](), list[str]()
+    offload = Offload(CDN, Published(), told.append, kept.append)
+    offload.begin(window)
+    fill(window.renditions[0], 2)
+    keep(offload, 0, "s-init0.mp4", "s-0.m4s")
+    assert CDN not in text_of(window)
+    assert kept == ["s/0/s-init0.mp4", "s/0/s-0.m4s"]
+    refused = "Viewers cannot read from https://cdn.example: it answers 403."
+    offload.on_read(refused)
+    offload.on_read(refused)
+    assert CDN not in text_of(window)
+    offload.on_read("")
+    assert CDN in text_of(window)
+    offload.on_read(refused)
+    assert CDN not in text_of(window)
+    offload.on_trouble("The store of segments fails.")
+    offload.on_read("")
+    assert CDN not in text_of(window), "both have to work"
+    offload.on_recovery()
+    assert CDN in text_of(window)
+    assert told == [refused, "", refused, "The store of segments fails.", ""]
 
 
 def test_what_is_of_another_show_or_of_none_is_passed_over() -> None:
