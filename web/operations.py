@@ -191,21 +191,19 @@ class Api:
         `max_body` is in octets, where the application's own limit is too small; `media` describes an answer that is no
         JSON.
         """
-        hints = get_type_hints(method)
-        shape = shape or _input(hints)
-        document = cleandoc(method.__doc__ or "")
-        first, _, rest = document.partition("\n")
+        said = _said(method)
+        shape = shape or said.input
         self.operations.append(
             Operation(
                 method=verb,
                 path=path,
                 handler=self.wrapper(_handler(method, guard, shape, verb, max_body, self.codec, contract)),
                 tag=self.tag,
-                summary=summary or first.rstrip("."),
-                description=" ".join(rest.split()),
+                summary=summary or said.summary,
+                description=said.description,
                 guard=guard,
                 input=shape,
-                answer=None if media else _answer(hints.get("return")),
+                answer=None if media else said.answer,
                 media=media,
                 contract=contract,
                 envelope=self.envelope,
@@ -221,6 +219,29 @@ def mount(application: web.Application, operations: Iterable[Operation]) -> None
         else:
             application.router.add_route(operation.method, operation.path, operation.handler)
         application[OPERATIONS].append(operation)
+
+
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """What a handler's own text says of it."""
+
+    input: type[Input] | None
+    answer: object
+    summary: str
+    description: str
+
+
+_SAID: dict[tuple[str, str], _Said] = {}
+"""By module and qualified name: reading them costs most of what it costs to make an application."""
+
+
+def _said(method: Callable[..., Awaitable[object]]) -> _Said:
+    name = method.__module__, method.__qualname__
+    if name not in _SAID:
+        hints = get_type_hints(method)
+        first, _, rest = cleandoc(method.__doc__ or "").partition("\n")
+        _SAID[name] = _Said(_input(hints), _answer(hints.get("return")), first.rstrip("."), " ".join(rest.split()))
+    return _SAID[name]
 
 
 def _input(hints: dict[str, object]) -> type[Input] | None:

@@ -18,7 +18,7 @@ HEAD = "0005"
 
 def create(connection: Connection) -> None:
     """Makes the newest tables in an empty database, as if every step had been run. Blocks."""
-    metadata.create_all(connection)
+    metadata.create_all(connection, checkfirst=False)
     connection.execute(text("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY)"))
     connection.execute(text("INSERT INTO alembic_version (version_num) VALUES (:head)"), {"head": HEAD})
 

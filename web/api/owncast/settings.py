@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from enum import Enum
+from functools import cache
 from ipaddress import ip_address
 from typing import Annotated
 
@@ -317,6 +318,7 @@ class SettingsApi:
         return done("browser notifications changed")
 
 
+@cache
 def value_shape(name: str, kind: object) -> type[Input]:
     """The model of `{"value": …}` for a value of that type."""
     title = "".join(part.capitalize() for part in name.replace("/", " ").split())
