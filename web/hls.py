@@ -4,7 +4,8 @@ Owns the meaning of a request under `/hls/`: `Hls.look_up` says what to answer, 
 sans-I/O and shared by two shells: `web.hot`, which answers straight from the socket, and the aiohttp routes at the
 end of this file, which serve whatever comes over a connection that aiohttp already has.
 
-Follows draft-pantos-hls-rfc8216bis §6.2.5 (delivery directives) and appendix B.1 (caching), RFC 9110 for the rest.
+Follows draft-pantos-hls-rfc8216bis §6.2.5 (delivery directives) and appendix B.1 (caching). How an answer is written is
+`web.media_answers`'.
 """
 
 from __future__ import annotations
@@ -13,15 +14,30 @@ import asyncio
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from http import HTTPStatus
 from typing import Protocol
 
 from aiohttp import web
 
 from transcoder.window import LiveWindow, Rendered, Rendition, Standing, Waiter
 from web.addresses import client_address, player_id
+from web.media_answers import (
+    BAD_DIRECTIVE,
+    CROWDED,
+    EXPOSED,
+    MOMENT,
+    NOT_FOUND,
+    OFFLINE,
+    TIMED_OUT,
+    TOO_FAR,
+    Answer,
+    Request,
+    matches,
+    of_bytes,
+    tagged,
+    unchanged,
+)
 from web.pages import accepts_gzip
-from web.traffic import INIT, MANIFEST, PART, PLAYLIST, REFUSED, SEGMENT, Traffic
+from web.traffic import INIT, MANIFEST, PART, PLAYLIST, SEGMENT, Traffic
 
 PREFIX = "/hls/"
 MULTIVARIANT_SECONDS = 10.0
@@ -41,11 +57,8 @@ MAX_DIGITS = 12
 
 PLAYLIST_TYPE = "application/vnd.apple.mpegurl"
 MANIFEST_TYPE = "application/dash+xml"
-FOREVER = "public, max-age=31536000, immutable"
-MOMENT = "public, max-age=1"
 
 _MEDIA_FILE = re.compile(r"([0-9a-zA-Z]{1,32})-(?:(init\d{1,9}\.mp4)|(\d{1,12})(?:\.(\d{1,6}))?\.m4s)", re.ASCII)
-_RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})", re.ASCII)
 _NUMBER = re.compile(rf"\d{{1,{MAX_DIGITS}}}", re.ASCII)
 _RENDITION = re.compile(r"\d{1,3}", re.ASCII)
 
@@ -61,54 +74,6 @@ class Media(Protocol):
 
     async def stored(self, key: str) -> bytes | None:
         """A segment that is no longer in memory."""
-
-
-class Request(Protocol):
-    """What is read of a request."""
-
-    method: str
-    target: str
-    """Path and query as they came."""
-
-    @property
-    def takes_gzip(self) -> bool:
-        """Whether Accept-Encoding allows gzip."""
-
-    def header(self, name: str) -> str | None:
-        """A header's value by its lower-case name."""
-
-
-class Answer:
-    """A complete response. Shared by many requests where it can be."""
-
-    __slots__ = ("_head", "_whole", "_whole_ending", "body", "headers", "kind", "status")
-
-    def __init__(
-        self, status: int, headers: tuple[tuple[str, str], ...], body: bytes | memoryview = b"", kind: int = REFUSED
-    ) -> None:
-        """`kind` is one of `web.traffic`'s, or less than 0 for what is no media."""
-        self.status = status
-        self.kind = kind
-        self.headers = headers
-        self.body = body
-        self._head: bytes | None = None
-        self._whole = b""
-        self._whole_ending: bytes | None = None
-
-    def whole(self, ending: bytes) -> bytes:
-        """Head, `ending` (more header lines and the empty one) and body in one piece, joined once for all who get it
-        with the same ending."""
-        if self._whole_ending is not ending:
-            self._whole, self._whole_ending = b"".join((self.head, ending, self.body)), ending
-        return self._whole
-
-    @property
-    def head(self) -> bytes:
-        """The status line and headers as they go over the wire, without Date and the empty line."""
-        if self._head is None:
-            fields = "".join(f"{name}: {value}\r\n" for name, value in self.headers)
-            self._head = f"HTTP/1.1 {self.status} {HTTPStatus(self.status).phrase}\r\n{fields}".encode("latin-1")
-        return self._head
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,23 +98,6 @@ class Stored:
 
 
 Outcome = Answer | Pending | Stored
-
-_COMMON = (("Access-Control-Allow-Origin", "*"), ("X-Content-Type-Options", "nosniff"))
-
-
-def _refusal(status: int, sentence: str, cache: str = "no-store") -> Answer:
-    body = (sentence + "\n").encode()
-    fields = (("Content-Type", "text/plain; charset=utf-8"), ("Content-Length", str(len(body))))
-    return Answer(status, (*fields, ("Cache-Control", cache), *_COMMON), body)
-
-
-OFFLINE = _refusal(404, "Nothing is on air.")
-NOT_FOUND = _refusal(404, "There is no such file, or it has left the playlist.", MOMENT)
-TIMED_OUT = _refusal(503, "The stream stands still; ask again.")
-CROWDED = _refusal(503, "Too many players wait here; ask again in a moment.")
-BAD_DIRECTIVE = _refusal(400, "_HLS_msn and _HLS_part must be whole numbers, and _HLS_part needs _HLS_msn.")
-TOO_FAR = _refusal(400, "That position is too far ahead of the playlist.")
-EXPOSED = (("Access-Control-Expose-Headers", "Content-Length, Content-Range, Date"), *_COMMON)
 
 
 class ViewerCounter(Protocol):
@@ -263,7 +211,7 @@ class Hls:
         key = f"{session}/{rendition.number}/{name}"
         if init_name is not None:
             init = rendition.inits.get(name)
-            return _bytes(init.data, name, media_type, request, INIT) if init else Stored(key, media_type, INIT)
+            return of_bytes(init.data, name, media_type, request, INIT) if init else Stored(key, media_type, INIT)
         if session != window.session:
             return Stored(key, media_type, SEGMENT) if part_text is None else NOT_FOUND
         sequence = int(sequence_text)
@@ -273,7 +221,7 @@ class Hls:
                 return Stored(key, media_type, SEGMENT)
             if not segment.complete or segment.gap:
                 return NOT_FOUND
-            return _bytes(segment.body(), name, media_type, request, SEGMENT)
+            return of_bytes(segment.body(), name, media_type, request, SEGMENT)
         part = int(part_text)
 
         def finish() -> Answer:
@@ -281,7 +229,7 @@ class Hls:
             if segment is None or part >= len(segment.parts):
                 return NOT_FOUND
             data = segment.parts[part].data
-            return NOT_FOUND if data is None else _bytes(data, name, media_type, request, PART)
+            return NOT_FOUND if data is None else of_bytes(data, name, media_type, request, PART)
 
         # Only the part that was hinted at is worth waiting for; others are not, or not yet, in any playlist.
         if (sequence, part) == rendition.upcoming and not window.ended:
@@ -314,7 +262,7 @@ class Hls:
                     *encoding,
                     ("Cache-Control", cache),
                     ("Vary", "Accept-Encoding"),
-                    ("ETag", _tagged(rendered.etag, compress)),
+                    ("ETag", tagged(rendered.etag, compress)),
                     *EXPOSED,
                 ),
                 body,
@@ -324,23 +272,9 @@ class Hls:
                 self._answers.clear()
             self._answers[key] = answer
         known = request.header("if-none-match")
-        if known is not None and _matches(known, _tagged(rendered.etag, compress)):
-            return _unchanged(_tagged(rendered.etag, compress), cache, kind)
+        if known is not None and matches(known, tagged(rendered.etag, compress)):
+            return unchanged(tagged(rendered.etag, compress), cache, kind)
         return answer
-
-
-def _tagged(etag: str, compressed: bool) -> str:
-    return f'{etag[:-1]}-gz"' if compressed else etag
-
-
-def _matches(if_none_match: str, etag: str) -> bool:
-    # "A recipient MUST use the weak comparison function" (RFC 9110 §13.1.2).
-    return any(candidate.strip().removeprefix("W/") in ("*", etag) for candidate in if_none_match.split(","))
-
-
-def _unchanged(etag: str, cache: str, kind: int) -> Answer:
-    headers = (("ETag", etag), ("Cache-Control", cache), ("Vary", "Accept-Encoding"), *EXPOSED)
-    return Answer(304, headers, kind=kind)
 
 
 def _directives(query: str) -> tuple[int | None, int | None, bool] | None:
@@ -362,30 +296,6 @@ def _directives(query: str) -> tuple[int | None, int | None, bool] | None:
             skip = value in ("YES", "v2")
     # "…a client that includes _HLS_part MUST include _HLS_msn" (§6.2.5.2)
     return None if part is not None and sequence is None else (sequence, part, skip)
-
-
-def _bytes(data: bytes | memoryview, name: str, media_type: str, request: Request, kind: int) -> Answer:
-    """Media, or a range of it. A name never gets other bytes, so it is its own entity tag."""
-    etag = f'"{name}"'
-    known = request.header("if-none-match")
-    if known is not None and _matches(known, etag):
-        return _unchanged(etag, FOREVER, kind)
-    fields = (("Content-Type", media_type), ("Cache-Control", FOREVER), ("ETag", etag), ("Accept-Ranges", "bytes"))
-    wanted = request.header("range")
-    # "A server MAY ignore the Range header field" (RFC 9110 §14.2): several ranges get the whole.
-    found = _RANGE.fullmatch(wanted) if wanted is not None else None
-    if found is None or found.groups() == ("", ""):
-        return Answer(200, (*fields, ("Content-Length", str(len(data))), *EXPOSED), data, kind)
-    first_text, last_text = found.groups()
-    if first_text:
-        first, last = int(first_text), min(int(last_text) if last_text else len(data) - 1, len(data) - 1)
-    else:
-        first, last = max(len(data) - int(last_text), 0), len(data) - 1
-    if first > last:
-        return Answer(416, (("Content-Range", f"bytes */{len(data)}"), ("Content-Length", "0"), *EXPOSED))
-    piece = memoryview(data)[first : last + 1]
-    scope = ("Content-Range", f"bytes {first}-{last}/{len(data)}")
-    return Answer(206, (*fields, scope, ("Content-Length", str(len(piece))), *EXPOSED), piece, kind)
 
 
 class _AiohttpRequest:
@@ -435,7 +345,7 @@ def routes(hls: Hls) -> list[web.RouteDef]:
             data = await hls.media.stored(outcome.key)
             name = outcome.key.rpartition("/")[2]
             found = _AiohttpRequest(request)
-            outcome = NOT_FOUND if data is None else _bytes(data, name, outcome.media_type, found, outcome.kind)
+            outcome = NOT_FOUND if data is None else of_bytes(data, name, outcome.media_type, found, outcome.kind)
         hls.traffic.count_media(outcome.kind, 0 if request.method == "HEAD" else len(outcome.body))
         return web.Response(status=outcome.status, headers=dict(outcome.headers), body=bytes(outcome.body))
 

@@ -20,7 +20,8 @@ from typing import cast
 import structlog
 
 from web.addresses import TrustedProxies
-from web.hls import CROWDED, MAX_TARGET, PREFIX, TIMED_OUT, Answer, Hls, Outcome, Pending
+from web.hls import MAX_TARGET, PREFIX, Hls, Outcome, Pending
+from web.media_answers import CROWDED, TIMED_OUT, Answer
 from web.pages import accepts_gzip
 
 MAX_HEAD = 8 * 1024

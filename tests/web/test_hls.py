@@ -14,22 +14,8 @@ from shown import add, live
 
 from transcoder.ladder import Variant
 from transcoder.window import LiveWindow
-from web.hls import (
-    BAD_DIRECTIVE,
-    CROWDED,
-    FOREVER,
-    MAX_ANSWERS,
-    MAX_DIGITS,
-    NOT_FOUND,
-    OFFLINE,
-    TIMED_OUT,
-    TOO_FAR,
-    Answer,
-    Hls,
-    Pending,
-    Stored,
-    settle,
-)
+from web.hls import MAX_ANSWERS, MAX_DIGITS, Hls, Pending, Stored, settle
+from web.media_answers import BAD_DIRECTIVE, CROWDED, FOREVER, NOT_FOUND, OFFLINE, TIMED_OUT, TOO_FAR, Answer
 from web.pages import accepts_gzip
 from web.traffic import INIT, SEGMENT
 
