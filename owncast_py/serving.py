@@ -1,7 +1,6 @@
 """What viewers meet at the serving endpoint of the store, found out by asking there as they do.
 
-Owns the request, its time limits and the sentences, and the watch that asks again and again while a show is on. Who is
-sent there because of it is not decided here.
+Owns the request, its time limits and the sentences, and the watch that asks again and again while a show is on.
 """
 
 from __future__ import annotations
@@ -33,6 +32,10 @@ class Answer:
     """Of which origin pages may read it; empty when none may."""
 
 
+class Refused(OSError):
+    """Somebody answers there, and not with the object."""
+
+
 def session() -> aiohttp.ClientSession:
     """A client that keeps nothing of what it is told."""
     return aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar())
@@ -43,7 +46,7 @@ async def read(
 ) -> Answer:
     """What lies there, as far as `limit` octets, for a page at `origin`; `first`: only the first octet is asked for.
 
-    Raises OSError with the end of a sentence.
+    Raises Refused, or another OSError when nobody answers, each with the end of a sentence.
     """
     headers = ({"Origin": origin} if origin else {}) | ({"Range": "bytes=0-0"} if first else {})
     try:
@@ -52,7 +55,7 @@ async def read(
             client.get(address, headers=headers, max_redirects=MAX_REDIRECTS) as response,
         ):
             if response.status not in (200, 206):
-                raise OSError(_refusal(response.status))
+                raise Refused(_refusal(response.status))
             body = bytearray()
             while len(body) < limit and (more := await response.content.read(min(READ_BYTES, limit - len(body)))):
                 body += more
@@ -68,16 +71,20 @@ def host_of(address: str) -> str:
 
 
 class ServingWatch:
-    """Asks for the newest object at the serving endpoint while new ones come, from `start` to `aclose`."""
+    """Asks for the newest object at the serving endpoint while new ones come, from `start` to `aclose`.
+
+    An endpoint that never let itself be reached may be reached by viewers all the same: this server's own network need
+    not lead there. Any other failure is one for viewers, too.
+    """
 
     def __init__(
         self,
         base: str,
-        told: Callable[[str], None],
+        told: Callable[[bool, str], None],
         *,
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
     ) -> None:
-        """`base` stands before every key. `told` hears after each look what is wrong, or the empty text."""
+        """`base` stands before every key. `told` hears after each look whether viewers can read, and what is wrong."""
         self._base = base
         self._told = told
         self._sleep = sleep
@@ -101,7 +108,7 @@ class ServingWatch:
             await asyncio.gather(self._task, return_exceptions=True)
 
     async def _watching(self) -> None:
-        failures = 0
+        failures, reached = 0, False
         async with session() as client:
             while True:
                 await self._came.wait()
@@ -110,14 +117,22 @@ class ServingWatch:
                     await read(client, self._base + self._newest, seconds=ANSWER_SECONDS, limit=1, first=True)
                 except OSError as error:
                     failures += 1
+                    reached = reached or isinstance(error, Refused)
                     if failures >= FAILURES:
-                        self._told(f"Viewers cannot read from {host_of(self._base)}: {error}")
+                        self._tell(error, reached)
                     self._came.set()
                     await self._sleep(AGAIN_SECONDS if failures < FAILURES else WATCH_SECONDS)
                 else:
-                    failures = 0
-                    self._told("")
+                    failures, reached = 0, True
+                    self._told(True, "")
                     await self._sleep(WATCH_SECONDS)
+
+    def _tell(self, error: OSError, reached: bool) -> None:
+        where = host_of(self._base)
+        if reached:
+            self._told(False, f"Viewers cannot read from {where}: {error}")
+        else:
+            self._told(True, f"This server cannot read from {where}, where viewers are sent: {error}")
 
 
 def _reason(error: Exception, seconds: float) -> str:

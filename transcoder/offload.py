@@ -4,7 +4,7 @@ Owns the decision for the window on air, and the plain playlists for those who n
 playlists stay here, with their parts; a segment in them gets its address elsewhere once it is there, and both addresses
 give the same octets for as long as it is listed. When the store is in trouble, all addresses are here again, in the
 next playlist that a player loads; nobody has to wait for anything that this server does not have. The same holds until
-somebody has read what is kept where players would, and when that fails later.
+somebody has tried to read what is kept where players would, and while players cannot.
 
 Plain playlists list only what is there already. They lie beside the sessions: `stream.m3u8` and `N/stream.m3u8`, with
 the segments of rendition N in `SESSION/N/`, and pictures of the show.
@@ -46,8 +46,10 @@ class Offload:
         self._kept = kept
         self._writing = ""
         """What is wrong with the store, as a sentence; empty while it works."""
-        self._reading: str | None = None
-        """The same of reading what is kept; None until it was tried."""
+        self._reading = ""
+        """The same of reading what is kept."""
+        self._readable = False
+        """Whether players can read it, as far as is known; nobody is sent there before it was tried."""
         self._problem = ""
         self._window: LiveWindow | None = None
         self._multivariant = ""
@@ -90,20 +92,20 @@ class Offload:
         self._writing = ""
         self._direct()
 
-    def on_read(self, problem: str) -> None:
-        """What is kept was asked for where players would: what is wrong, as a sentence, or nothing."""
-        self._reading = problem
+    def on_read(self, readable: bool, problem: str) -> None:
+        """What is kept was asked for where players would: whether they can read it, and what is wrong in a sentence."""
+        self._readable, self._reading = readable, problem
         self._direct()
 
     @property
     def problem(self) -> str:
-        """Why players are sent nowhere else, as a sentence; empty while nothing is wrong."""
-        return self._writing or self._reading or ""
+        """What is wrong elsewhere, as a sentence; empty while nothing is."""
+        return self._writing or self._reading
 
     def _direct(self) -> None:
         """Sends players where they should be now."""
         if self._window is not None:
-            self._window.serve_from("" if self._writing or self._reading != "" else self._serving)
+            self._window.serve_from(self._serving if self._readable and not self._writing else "")
         if self.problem != self._problem:
             self._problem = self.problem
             self._told(self._problem)

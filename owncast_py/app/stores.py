@@ -63,7 +63,7 @@ class Stores:
             self._chosen = None
             return self.local, None
         serving = f"{storage.serving_address}/{FOLDER}/"
-        watch = ServingWatch(serving, lambda problem: offload.on_read(problem))
+        watch = ServingWatch(serving, lambda readable, problem: offload.on_read(readable, problem))
         offload = Offload(serving, lambda key, text: store.publish(key, text), self._told, watch.note)
         store = S3Store(place_of(storage), offload)
         await store.start()

@@ -24,7 +24,7 @@ def offloaded(window: LiveWindow) -> tuple[Offload, Published, list[str]]:
     published, told = Published(), list[str]()
     offload = Offload(CDN, published, told.append)
     offload.begin(window)
-    offload.on_read("")
+    offload.on_read(True, "")
     return offload, published, told
 
 
@@ -94,19 +94,22 @@ def test_nobody_is_sent_to_what_nobody_has_read() -> None:
     assert CDN not in text_of(window)
     assert kept == ["s/0/s-init0.mp4", "s/0/s-0.m4s"]
     refused = "Viewers cannot read from https://cdn.example: it answers 403."
-    offload.on_read(refused)
-    offload.on_read(refused)
+    offload.on_read(False, refused)
+    offload.on_read(False, refused)
     assert CDN not in text_of(window)
-    offload.on_read("")
+    offload.on_read(True, "")
     assert CDN in text_of(window)
-    offload.on_read(refused)
+    offload.on_read(False, refused)
     assert CDN not in text_of(window)
     offload.on_trouble("The store of segments fails.")
-    offload.on_read("")
+    offload.on_read(True, "")
     assert CDN not in text_of(window), "both have to work"
     offload.on_recovery()
     assert CDN in text_of(window)
     assert told == [refused, "", refused, "The store of segments fails.", ""]
+    offload.on_read(True, "This server cannot read from https://cdn.example.")
+    assert CDN in text_of(window), "players may"
+    assert told[5:] == ["This server cannot read from https://cdn.example."]
 
 
 def test_what_is_of_another_show_or_of_none_is_passed_over() -> None:
