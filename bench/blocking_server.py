@@ -25,7 +25,7 @@ from owncast_py.events import Events
 from owncast_py.setting_groups import VideoSettings
 from transcoder.window import LiveWindow, Rendition
 from web.hls import Hls
-from web.hls import routes as hls_routes
+from web.hls_routes import routes as hls_routes
 from web.server import Host, WebServer, build_application
 
 

@@ -1,10 +1,10 @@
 """Where players fetch finished segments: from the store elsewhere while that works, from memory while it does not.
 
 Owns the decision for the window on air, and the plain playlists for those who never ask this server. Low-latency
-playlists stay here, with their parts; a segment in them gets its address elsewhere once it is there, and both addresses
-give the same octets for as long as it is listed. When the store is in trouble, all addresses are here again, in the
-next playlist that a player loads; nobody has to wait for anything that this server does not have. The same holds until
-somebody has tried to read what is kept where players would, and while players cannot.
+playlists stay here, with their parts; who asks here for a segment that is in the store is sent there, and both give the
+same octets for as long as it is listed. When the store is in trouble nobody is sent anywhere from that moment on, and
+nobody has to wait for anything that this server does not have. The same holds until somebody has tried to read what is
+kept where players would, and while players cannot.
 
 Plain playlists list only what is there already. They lie beside the sessions: `stream.m3u8` and `N/stream.m3u8`, with
 the segments of rendition N in `SESSION/N/`, and pictures of the show.
@@ -78,7 +78,7 @@ class Offload:
         window = self._window
         if window is None or window.session != session or (rendition := window.rendition(int(number))) is None:
             return
-        rendition.keep(name)
+        rendition.kept.add(name)
         self._kept(key)
         self._publish_rendition(window, rendition)
 
@@ -123,8 +123,7 @@ class Offload:
             + sum(segment.discontinuity for segment in rendition.listed if segment.sequence < there[0].sequence),
             epoch=window.epoch,
             ended=window.ended,
-            elsewhere=f"../{window.session}/{rendition.number}/",
-            kept=rendition.kept,
+            base=f"../{window.session}/{rendition.number}/",
             blocking=False,
         ).render()
         self._publish(f"{rendition.number}/{MULTIVARIANT}", text.encode())

@@ -6,7 +6,7 @@ Follows RFC 8216 and draft-pantos-hls-rfc8216bis (low latency: §4.4.3.7–8, §
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -52,9 +52,8 @@ class MediaPlaylist:
     """Unix time of media time 0."""
     ended: bool
     reports: Sequence[Report] = ()
-    elsewhere: str = ""
-    """What comes before the names of `kept` files, which players fetch there instead of beside the playlist."""
-    kept: Container[str] = ()
+    base: str = ""
+    """What comes before the names of files that do not lie beside the playlist."""
     blocking: bool = True
     """Whether whoever serves it lets players wait for what comes next, and skips what they know."""
 
@@ -116,7 +115,7 @@ class MediaPlaylist:
         if segment.discontinuity:
             lines.append("#EXT-X-DISCONTINUITY")
         if segment.init is not None and (new_init or segment.discontinuity):
-            lines.append(f'#EXT-X-MAP:URI="{self._address(segment.init.name)}"')
+            lines.append(f'#EXT-X-MAP:URI="{self.base}{segment.init.name}"')
         moment = datetime.fromtimestamp(self.epoch + segment.start / TIMESCALE, UTC)
         lines.append(f"#EXT-X-PROGRAM-DATE-TIME:{moment.isoformat(timespec='milliseconds')[:-6]}Z")
         if with_parts:
@@ -128,10 +127,7 @@ class MediaPlaylist:
             if segment.gap:
                 lines.append("#EXT-X-GAP")
             lines.append(f"#EXTINF:{_seconds(segment.duration)},")
-            lines.append(self._address(segment_name(self.session, segment.sequence)))
-
-    def _address(self, name: str) -> str:
-        return self.elsewhere + name if name in self.kept else name
+            lines.append(self.base + segment_name(self.session, segment.sequence))
 
 
 def following(segment: Segment) -> tuple[int, int]:

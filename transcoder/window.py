@@ -16,6 +16,7 @@ from enum import Enum
 
 from ingest.source import TIMESCALE
 from transcoder import dash, playlist
+from transcoder.kept import Kept
 from transcoder.ladder import Variant
 from transcoder.made import Made
 from transcoder.playlist import MediaPlaylist, Report
@@ -27,6 +28,9 @@ MAX_WAITERS = 20_000
 
 KEPT_AFTER_LISTING = 4
 """Segments kept in memory after they left the playlist, for players that are about to ask for them."""
+
+LEAVING = 3
+"""The newest segments, the open one among them: those that may be on their way elsewhere."""
 
 ADVANCE_SEGMENTS = 2
 """How far `_HLS_msn` may lie ahead of the last segment (draft-pantos-hls-rfc8216bis §6.2.5.2)."""
@@ -79,8 +83,7 @@ class Rendition:
         self.discontinuity_sequence = 0
         self.stored_init: Init | None = None
         """The init section that the segment store was given last; the store's own note."""
-        self.kept: set[str] = set()
-        """The names of segments and init sections that can be fetched elsewhere as well."""
+        self.kept = Kept()
         self._window = window
         self._listed_from = 0
         self._init: Init | None = None
@@ -148,15 +151,17 @@ class Rendition:
                 self.inits.pop(gone.init.name, None)
                 self.kept.discard(gone.init.name)
 
-    def keep(self, name: str) -> None:
-        """That segment or init section can be fetched elsewhere from now on; playlists that follow say so."""
-        self.kept.add(name)
-        self.forget_playlists()
+    def elsewhere(self, sequence: int) -> str:
+        """The address to which players are sent for that segment; empty: it is here, or nowhere yet."""
+        window = self._window
+        name = segment_name(window.session, sequence)
+        gone = bool(self.segments) and sequence < self.segments[0].sequence
+        there = bool(window.elsewhere) and (gone or name in self.kept)
+        return f"{window.elsewhere}{window.session}/{self.number}/{name}" if there else ""
 
-    def forget_playlists(self) -> None:
-        """What was rendered says something else of where files are than is true by now. Nobody waits for that."""
-        self._version += 1
-        self._playlists.clear()
+    def leaving(self, sequence: int) -> bool:
+        """Whether that segment is so new that it is probably on its way elsewhere."""
+        return bool(self._window.elsewhere) and sequence > self.segments[-1].sequence - LEAVING
 
     def _wake(self) -> None:
         # Almost all wait for the same part, so each position is looked at once.
@@ -273,8 +278,6 @@ class Rendition:
                 epoch=window.epoch,
                 ended=window.ended,
                 reports=reports,
-                elsewhere=f"{window.elsewhere}{window.session}/{self.number}/",
-                kept=self.kept if window.elsewhere else (),
             ).render(skip=skip)
             rendered = Rendered(text, f"{window.session}-{self._version}{'d' if skip else ''}")
             self._playlists[skip] = rendered
@@ -324,9 +327,7 @@ class LiveWindow:
         self.variants = tuple(variants)
         self.ended = False
         self.settled = False
-        self.elsewhere = ""
-        """Where players fetch the files that are kept elsewhere, as an address that ends with a slash; empty: from
-        here."""
+        self._elsewhere = ""
         self._on_segment = on_segment
         self._version = 0
         self._multivariant: Rendered | None = None
@@ -360,12 +361,18 @@ class LiveWindow:
         """The rendition with this number."""
         return self.renditions[number] if 0 <= number < len(self.renditions) else None
 
+    @property
+    def elsewhere(self) -> str:
+        """Where players are sent for segments that are kept elsewhere, as an address that ends with a slash; empty:
+        nowhere, all is here."""
+        return self._elsewhere
+
     def serve_from(self, elsewhere: str) -> None:
-        """Sends players to that address for what is kept there; empty: for nothing, all is here."""
-        if elsewhere != self.elsewhere:
-            self.elsewhere = elsewhere
+        """Sends players there from now on. Nobody goes on waiting for what was to come elsewhere."""
+        if elsewhere != self._elsewhere:
+            self._elsewhere = elsewhere
             for rendition in self.renditions:
-                rendition.forget_playlists()
+                rendition.kept.release()
 
     def changed(self) -> None:
         """Something was added: what was rendered of the whole is old."""

@@ -1,8 +1,8 @@
 """What players fetch: playlists, init sections, segments and parts, from the live window.
 
 Owns the meaning of a request under `/hls/`: `Hls.look_up` says what to answer, or what has to be waited for. It is
-sans-I/O and shared by two shells: `web.hot`, which answers straight from the socket, and the aiohttp routes at the
-end of this file, which serve whatever comes over a connection that aiohttp already has.
+sans-I/O and shared by two shells: `web.hot`, which answers straight from the socket, and `web.hls_routes`, which serves
+whatever comes over a connection that aiohttp already has.
 
 Follows draft-pantos-hls-rfc8216bis §6.2.5 (delivery directives) and appendix B.1 (caching). How an answer is written is
 `web.media_answers`'.
@@ -10,16 +10,13 @@ Follows draft-pantos-hls-rfc8216bis §6.2.5 (delivery directives) and appendix B
 
 from __future__ import annotations
 
-import asyncio
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from aiohttp import web
-
 from transcoder.window import LiveWindow, Rendered, Rendition, Standing, Waiter
-from web.addresses import client_address, player_id
+from web.addresses import player_id
 from web.media_answers import (
     BAD_DIRECTIVE,
     CROWDED,
@@ -32,11 +29,11 @@ from web.media_answers import (
     Answer,
     Request,
     matches,
+    moved,
     of_bytes,
     tagged,
     unchanged,
 )
-from web.pages import accepts_gzip
 from web.traffic import INIT, MANIFEST, PART, PLAYLIST, SEGMENT, Traffic
 
 PREFIX = "/hls/"
@@ -45,6 +42,10 @@ MULTIVARIANT_SECONDS = 10.0
 
 WAIT_TARGETS = 3
 """A blocked request is given up after this many target durations."""
+
+LEAVING_SECONDS = 1.0
+"""How long a request for a segment waits for it to be elsewhere. Players ask as soon as it is listed, well before they
+need it; one that is about to begin must not wait for longer."""
 
 CACHED_TARGETS = 6
 """Answers to blocking requests never change: they may be kept for this many target durations (appendix B.1)."""
@@ -86,6 +87,18 @@ class Pending:
     finish: Callable[[], Answer]
     seconds: float
     """After so long, `TIMED_OUT` is the answer."""
+    finishes: bool = False
+    """Whether `finish` has the answer also after that time, or when too many wait."""
+
+    @property
+    def crowded(self) -> Answer:
+        """The answer when too many wait."""
+        return self.finish() if self.finishes else CROWDED
+
+    @property
+    def late(self) -> Answer:
+        """The answer after that time."""
+        return self.finish() if self.finishes else TIMED_OUT
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,12 +229,7 @@ class Hls:
             return Stored(key, media_type, SEGMENT) if part_text is None else NOT_FOUND
         sequence = int(sequence_text)
         if part_text is None:
-            segment = rendition.find(sequence)
-            if segment is None:
-                return Stored(key, media_type, SEGMENT)
-            if not segment.complete or segment.gap:
-                return NOT_FOUND
-            return of_bytes(segment.body(), name, media_type, request, SEGMENT)
+            return self._segment(rendition, request, sequence, Stored(key, media_type, SEGMENT))
         part = int(part_text)
 
         def finish() -> Answer:
@@ -235,6 +243,30 @@ class Hls:
         if (sequence, part) == rendition.upcoming and not window.ended:
             return self._pending(window, rendition, (sequence, part), finish)
         return finish()
+
+    def _segment(self, rendition: Rendition, request: Request, sequence: int, stored: Stored) -> Outcome:
+        """A whole segment: here, or where the store is read.
+
+        A listed segment keeps its address (§6.2.1, and hls.js gives up a playlist that changes one), but where it is
+        changes meanwhile. So playlists always lead here, and from here on to the store.
+        """
+        if address := rendition.elsewhere(sequence):
+            return moved(address)
+        segment = rendition.find(sequence)
+        if segment is None:
+            return stored
+        if not segment.complete or segment.gap:
+            return NOT_FOUND
+        name = stored.key.rpartition("/")[2]
+
+        def finish() -> Answer:
+            there = rendition.elsewhere(sequence)
+            return moved(there) if there else of_bytes(segment.body(), name, stored.media_type, request, SEGMENT)
+
+        if not rendition.leaving(sequence):
+            return finish()
+        kept = rendition.kept
+        return Pending(lambda waiter: kept.wait(name, waiter), kept.forget, finish, LEAVING_SECONDS, finishes=True)
 
     def _pending(
         self, window: LiveWindow, rendition: Rendition, wanted: tuple[int, int | None], finish: Callable[[], Answer]
@@ -296,71 +328,3 @@ def _directives(query: str) -> tuple[int | None, int | None, bool] | None:
             skip = value in ("YES", "v2")
     # "…a client that includes _HLS_part MUST include _HLS_msn" (§6.2.5.2)
     return None if part is not None and sequence is None else (sequence, part, skip)
-
-
-class _AiohttpRequest:
-    """An aiohttp request as `Hls` reads it."""
-
-    def __init__(self, request: web.Request) -> None:
-        self.method = request.method
-        self.target = request.rel_url.raw_path_qs[:MAX_TARGET]
-        self._headers: Mapping[str, str] = request.headers
-
-    @property
-    def takes_gzip(self) -> bool:
-        return accepts_gzip(self._headers.get("accept-encoding") or "")
-
-    def header(self, name: str) -> str | None:
-        return self._headers.get(name)
-
-
-async def settle(pending: Pending) -> Answer:
-    """Waits for a pending answer, for as long as it may take."""
-    done = asyncio.get_running_loop().create_future()
-
-    def wake() -> None:
-        if not done.done():
-            done.set_result(None)
-
-    if not pending.register(wake):
-        return CROWDED
-    try:
-        async with asyncio.timeout(pending.seconds):
-            await done
-    except TimeoutError:
-        return TIMED_OUT
-    finally:
-        pending.withdraw(wake)
-    return pending.finish()
-
-
-def routes(hls: Hls) -> list[web.RouteDef]:
-    """`/hls/*` and the stills, for the aiohttp application."""
-
-    async def media(request: web.Request) -> web.Response:
-        outcome = hls.look_up(_AiohttpRequest(request), client_address(request))
-        if isinstance(outcome, Pending):
-            outcome = await settle(outcome)
-        if isinstance(outcome, Stored):
-            data = await hls.media.stored(outcome.key)
-            name = outcome.key.rpartition("/")[2]
-            found = _AiohttpRequest(request)
-            outcome = NOT_FOUND if data is None else of_bytes(data, name, outcome.media_type, found, outcome.kind)
-        hls.traffic.count_media(outcome.kind, 0 if request.method == "HEAD" else len(outcome.body))
-        return web.Response(status=outcome.status, headers=dict(outcome.headers), body=bytes(outcome.body))
-
-    def still(name: str, media_type: str) -> Callable[[web.Request], Awaitable[web.Response]]:
-        async def handler(_request: web.Request) -> web.Response:
-            picture = await hls.media.still(name)
-            if picture is None:
-                raise web.HTTPNotFound(text="There is no picture yet; one is made when a stream has begun.")
-            return web.Response(body=picture, content_type=media_type, headers={"Cache-Control": "public, max-age=10"})
-
-        return handler
-
-    return [
-        web.get(PREFIX + "{path:.*}", media),
-        web.get("/thumbnail.jpg", still("thumbnail.jpg", "image/jpeg")),
-        web.get("/preview.gif", still("preview.gif", "image/gif")),
-        web.get("/preview.webp", still("preview.webp", "image/webp")),
-    ]

@@ -21,7 +21,7 @@ import structlog
 
 from web.addresses import TrustedProxies
 from web.hls import MAX_TARGET, PREFIX, Hls, Outcome, Pending
-from web.media_answers import CROWDED, TIMED_OUT, Answer
+from web.media_answers import Answer
 from web.pages import accepts_gzip
 
 MAX_HEAD = 8 * 1024
@@ -233,7 +233,7 @@ class HotConnection(asyncio.Protocol):
 
     def _wait(self, pending: Pending, head: _Head) -> None:
         if not pending.register(self._ready):
-            self._finish(CROWDED, head)
+            self._finish(pending.crowded, head)
             return
         self._pending = pending
         self._timer = self._loop.call_later(pending.seconds, self._timed_out)
@@ -249,10 +249,10 @@ class HotConnection(asyncio.Protocol):
                 self._serve()
 
     def _timed_out(self) -> None:
-        head = self._head
+        pending, head = self._pending, self._head
         self._stop_waiting()
-        if head is not None and not self._closing:
-            self._finish(TIMED_OUT, head)
+        if pending is not None and head is not None and not self._closing:
+            self._finish(pending.late, head)
             self._serve()
 
     def _stop_waiting(self) -> None:

@@ -9,7 +9,7 @@ import re
 from http import HTTPStatus
 from typing import Protocol
 
-from web.traffic import REFUSED
+from web.traffic import REDIRECT, REFUSED
 
 FOREVER = "public, max-age=31536000, immutable"
 MOMENT = "public, max-age=1"
@@ -99,6 +99,12 @@ def unchanged(etag: str, cache: str, kind: int) -> Answer:
     """It is as whoever asks has it."""
     headers = (("ETag", etag), ("Cache-Control", cache), ("Vary", "Accept-Encoding"), *EXPOSED)
     return Answer(304, headers, kind=kind)
+
+
+def moved(address: str) -> Answer:
+    """It is elsewhere, for now."""
+    headers = (("Location", address), ("Content-Length", "0"), ("Cache-Control", MOMENT), *EXPOSED)
+    return Answer(302, headers, kind=REDIRECT)
 
 
 def of_bytes(data: bytes | memoryview, name: str, media_type: str, request: Request, kind: int) -> Answer:

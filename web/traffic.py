@@ -33,9 +33,9 @@ HEADER: Final = "X-Request-Id"
 MAX_LOGGED_PATH: Final = 200
 """Characters."""
 
-PLAYLIST, MANIFEST, INIT, SEGMENT, PART, REFUSED = range(6)
+PLAYLIST, MANIFEST, INIT, SEGMENT, PART, REFUSED, REDIRECT = range(7)
 """Kinds of answers to media requests."""
-KINDS: Final = ("playlist", "manifest", "init", "segment", "part", "refused")
+KINDS: Final = ("playlist", "manifest", "init", "segment", "part", "refused", "redirect")
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 

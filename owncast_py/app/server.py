@@ -71,7 +71,7 @@ from web.api.owncast.server_config import Running
 from web.authentication import Authentication
 from web.direct_input import direct_input_routes
 from web.hls import Hls
-from web.hls import routes as hls_routes
+from web.hls_routes import routes as hls_routes
 from web.hot import HotDocument
 from web.pages import BUILT, load_pages
 from web.scraping import ScrapeServer, metrics_route

@@ -112,6 +112,18 @@ class Server:
                     return text
                 await asyncio.sleep(0.1)
 
+    async def sent(self, number: int) -> dict[str, str]:
+        """Where players are sent for the listed segments of a rendition, by name; those that are here are left out."""
+        text = await self.text(f"/hls/{number}/stream.m3u8")
+        found = {}
+        for name in re.findall(r"^(?!#)\S+\.m4s$", text, re.MULTILINE):
+            address = f"{self.http}/hls/{number}/{name}"
+            async with self.session.get(address, allow_redirects=False) as response:
+                assert response.status in (200, 302, 404), (address, response.status)
+                if response.status == 302:
+                    found[name] = response.headers["Location"]
+        return found
+
     async def logged(self, event: str, **fields: object) -> dict[str, object]:
         """The first line of the log with this event and these fields."""
 

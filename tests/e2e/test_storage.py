@@ -16,7 +16,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from moto.server import ThreadedMotoServer
 from owner import ADMIN, Owner
-from rig import PASSTHROUGH, Server, ServerFactory, publishing, run
+from rig import PASSTHROUGH, Server, ServerFactory, publishing, run, settles
 from viewer_browser import chromium, open_page, watch
 
 Samples = Callable[[str], Path]
@@ -97,27 +97,35 @@ async def choose(server: Server, setting: dict[str, object]) -> None:
     assert "segments go there" in await Owner(server, ADMIN).set("s3", setting)
 
 
-def there(playlist: str, store: Store) -> list[str]:
-    """The segments that players fetch from the store."""
-    return re.findall(rf"^{re.escape(store.base)}/\w+/\d/\w+-\d+\.m4s$", playlist, re.MULTILINE)
+async def there(server: Server, store: Store, count: int) -> dict[str, str]:
+    """The segments that players fetch from the store, once there are so many: addresses by name."""
+    found = await settles(
+        lambda: server.sent(0), lambda found: len(found) >= count, f"{count} segments are in the store"
+    )
+    for name, address in found.items():
+        assert re.fullmatch(rf"{re.escape(store.base)}/\w+/0/{name}", address)
+    return found
 
 
 async def test_finished_segments_come_from_the_store_and_parts_from_here(
     start: ServerFactory, samples: Samples, store: Store
 ) -> None:
     async with on_air(start, samples, store, PASSTHROUGH) as server, aiohttp.ClientSession() as session:
-        playlist = await server.playlist(0, lambda text: len(there(text, store)) >= 3)
-        assert f'#EXT-X-MAP:URI="{store.base}/' in playlist
-        assert re.search(r'#EXT-X-PART:DURATION=[\d.]+,URI="\w+-\d+\.\d+\.m4s"', playlist), "parts stay here"
-        for address in there(playlist, store):
+        found = await there(server, store, 3)
+        playlist = await server.text("/hls/0/stream.m3u8")
+        assert store.address not in playlist, "a listed segment keeps its address"
+        for name, address in found.items():
             async with session.get(address) as elsewhere:
                 octets = await elsewhere.read()
                 assert (elsewhere.status, elsewhere.headers["Cache-Control"]) == (
                     200,
                     "public, max-age=31536000, immutable",
                 )
-            status, here = await server.get(f"/hls/0/{address.rsplit('/', 1)[1]}")
-            assert (status, here) == (200, octets), "both addresses give the same"
+            parts = re.findall(rf'URI="({name.removesuffix(".m4s")}\.\d+\.m4s)"', playlist.split(f"{name}\n")[0])
+            if parts:  # Those of older segments are not listed any more.
+                here = [await server.get(f"/hls/0/{part}", allow_redirects=False) for part in parts]
+                assert {status for status, _ in here} == {200}, "parts stay here"
+                assert b"".join(data for _, data in here) == octets, "both give the same"
         code, said = await run(
             "ffprobe", "-v", "error", "-show_entries", "stream=codec_type", f"{store.base}/stream.m3u8"
         )
@@ -128,7 +136,7 @@ async def test_finished_segments_come_from_the_store_and_parts_from_here(
 async def test_the_page_plays_from_the_store(start: ServerFactory, samples: Samples, store: Store) -> None:
     config = PASSTHROUGH.rstrip() + "\n  latency_level: 4\n"
     async with on_air(start, samples, store, config) as server:
-        await server.playlist(0, lambda text: len(there(text, store)) >= 3)
+        await there(server, store, 3)
         asked: list[str] = []
         async with chromium() as browser, open_page(browser, server.http) as page:
             page.on("requestfinished", lambda request: asked.append(request.url))
@@ -141,16 +149,16 @@ async def test_while_the_store_is_gone_everything_comes_from_here(
     start: ServerFactory, samples: Samples, store: Store
 ) -> None:
     async with on_air(start, samples, store, PASSTHROUGH) as server:
-        before = await server.playlist(0, lambda text: len(there(text, store)) >= 2)
+        before = await there(server, store, 2)
         store.go()
-        gone = await server.playlist(0, lambda text: store.base not in text and len(_names(text)) >= 4)
-        assert set(_names(gone)) & set(_names(before)), "the same show goes on"
-        status, _ = await server.get(f"/hls/0/{_names(gone)[-1]}")
-        assert status == 200
+        assert await settles(lambda: server.sent(0), lambda found: not found, "nobody is sent there") == {}
+        gone = await server.playlist(0, lambda text: len(_names(text)) >= 4)
+        assert set(_names(gone)) & set(before), "the same show goes on"
+        assert {(await server.get(f"/hls/0/{name}"))[0] for name in _names(gone)} == {200}
         logged = await server.logged("segment store")
         assert "fails" in str(logged["problem"])
         store.come_back()
-        await server.playlist(0, lambda text: len(there(text, store)) >= 3)
+        await there(server, store, 3)
 
 
 async def test_nobody_is_sent_to_a_serving_endpoint_that_does_not_serve(
@@ -169,12 +177,14 @@ async def test_nobody_is_sent_to_a_serving_endpoint_that_does_not_serve(
         async with publishing(server, samples("plain.flv"), repeats=100):
             logged = await server.logged("advice", text=f"Viewers cannot read from {address}: {REFUSED}")
             assert (await owner.get("/api/admin/status"))["storeTrouble"] == logged["text"]
-            assert address not in await server.playlist(0, lambda text: text.count("#EXTINF") >= 2)
+            await server.playlist(0, lambda text: text.count("#EXTINF") >= 2)
+            assert await server.sent(0) == {}
             status = 302
-            await server.playlist(0, lambda text: f"{address}/live/hls/" in text)
+            found = await settles(lambda: server.sent(0), bool, "viewers are sent there")
+            assert all(each.startswith(f"{address}/live/hls/") for each in found.values())
             assert (await owner.get("/api/admin/status"))["storeTrouble"] == ""
             status = 502
-            await server.playlist(0, lambda text: address not in text)
+            await settles(lambda: server.sent(0), lambda found: not found, "nobody is sent there")
 
 
 async def test_a_change_is_for_the_next_show_and_the_store_before_is_closed_then(
@@ -184,18 +194,21 @@ async def test_a_change_is_for_the_next_show_and_the_store_before_is_closed_then
     async with start(config=config) as server:
         await choose(server, store.setting())
         async with publishing(server, samples("plain.flv"), repeats=100):
-            before = await server.playlist(0, lambda text: len(there(text, store)) >= 1)
+            before = await there(server, store, 1)
             for prefix in ("other", "next"):
                 await choose(server, store.setting() | {"pathPrefix": prefix})
             await server.logged("closed", what="segment store", prefix="other")
-            await server.playlist(0, lambda text: len(set(there(text, store)) - set(there(before, store))) >= 2)
+            await there(server, store, len(before) + 2)
             assert not [line for line in server.events if line.get("prefix") == "live"], "the show is in it"
         await server.logged("off air")
         async with publishing(server, samples("plain.flv"), repeats=100):
-            await server.playlist(0, lambda text: f"{store.address}/{BUCKET}/next/hls/" in text)
+            next_one = f"{store.address}/{BUCKET}/next/hls/"
+            await settles(
+                lambda: server.sent(0), lambda found: next_one in str(found), "the next show is in the next store"
+            )
             await server.logged("closed", what="segment store", prefix="live")
 
 
 def _names(playlist: str) -> list[str]:
-    """The segments that are listed, wherever they are."""
-    return re.findall(r"^(?:http.*/)?(\w+-\d+\.m4s)$", playlist, re.MULTILINE)
+    """The segments that are listed."""
+    return re.findall(r"^(\w+-\d+\.m4s)$", playlist, re.MULTILINE)

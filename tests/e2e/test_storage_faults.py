@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 from urllib.parse import urljoin, urlsplit
 
 import aiohttp
@@ -19,7 +20,9 @@ import pytest
 from owner import ADMIN, Owner
 from rig import PASSTHROUGH, PATIENCE, Server, ServerFactory, publishing, settles
 from swift_rig import SECRET, Swift, configured, swift
+from viewer_browser import chromium, open_page, watch
 
+T = TypeVar("T")
 Samples = Callable[[str], Path]
 
 pytestmark = pytest.mark.e2e
@@ -158,30 +161,32 @@ class Player:
         loop = asyncio.get_running_loop()
         async with aiohttp.ClientSession() as session:
             while True:
-                text = (await self._get(session, self.address)).decode()
+                text = (await self._get(session, self.address))[0].decode()
                 listed = re.findall(r"#EXTINF:([\d.]+),\n(\S+-(\d+)\.m4s)", text)
                 for seconds, name, number in listed[-BACKLOG:] if not self.fetched else listed:
                     if self.fetched and int(number) <= self.fetched[-1][0]:
                         continue
                     address = urljoin(self.address, name)
-                    if await self._get(session, address):
-                        self.fetched.append((int(number), address))
+                    body, origin = await self._get(session, address)
+                    if body:
+                        self.fetched.append((int(number), origin))
                         now = loop.time()
                         if len(self.fetched) > BACKLOG and now > self._ends:
                             self.stalls.append(now - self._ends)
                         self._ends = max(self._ends, now) + float(seconds)
                 await asyncio.sleep(0.3)
 
-    async def _get(self, session: aiohttp.ClientSession, address: str) -> bytes:
+    async def _get(self, session: aiohttp.ClientSession, address: str) -> tuple[bytes, str]:
+        """What lies there, and where it was found in the end."""
         try:
             async with session.get(address, timeout=aiohttp.ClientTimeout(total=20)) as answer:
                 body = await answer.read()
                 if answer.status == 200:
-                    return body
+                    return body, str(answer.url)
                 self.bad.append((address, answer.status))
         except (aiohttp.ClientError, TimeoutError) as error:
             self.bad.append((address, error))
-        return b""
+        return b"", address
 
 
 @pytest.fixture(scope="module")
@@ -192,7 +197,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Swift]:
 
 @asynccontextmanager
 async def on_air(
-    start: ServerFactory, samples: Samples, store: Swift
+    start: ServerFactory, samples: Samples, store: Swift, settings: str = PASSTHROUGH
 ) -> AsyncIterator[tuple[Server, Proxy, Player, Callable[[str], bool]]]:
     """A show in that store, watched by a player that fetches from there; and whether an address is there."""
     async with Proxy(store.address).listening() as proxy:
@@ -201,8 +206,8 @@ async def on_air(
         def there(address: str) -> bool:
             return address.startswith(store.serving)
 
-        async with start(config=PASSTHROUGH + config) as server, publishing(server, samples("plain.flv"), repeats=100):
-            await server.playlist(0, lambda text: text.count(f"\n{store.serving}") >= BACKLOG)
+        async with start(config=settings + config) as server, publishing(server, samples("plain.flv"), repeats=100):
+            await settles(lambda: server.sent(0), lambda found: len(found) >= BACKLOG, "segments are in the store")
             async with Player(f"{server.http}/hls/0/stream.m3u8").playing() as player:
                 await player.until(lambda found: len(found) >= BACKLOG, "it plays")
                 assert there(player.fetched[0][1])
@@ -222,16 +227,22 @@ SAID = {
 }
 
 
+def told_by(server: Server) -> Callable[[], Awaitable[str]]:
+    """What the owner reads of the store."""
+    owner = Owner(server, ADMIN)
+
+    async def trouble() -> str:
+        return str((await owner.get("/api/admin/status"))["storeTrouble"])
+
+    return trouble
+
+
 @pytest.mark.parametrize("fault", FAULTS)
 async def test_the_show_goes_on_and_players_go_back_to_the_store(
     fault: str, start: ServerFactory, samples: Samples, store: Swift
 ) -> None:
     async with on_air(start, samples, store) as (server, proxy, player, there):
-        owner = Owner(server, ADMIN)
-
-        async def trouble() -> str:
-            return str((await owner.get("/api/admin/status"))["storeTrouble"])
-
+        trouble = told_by(server)
         proxy.turn(fault)
         said = await settles(trouble, bool, "the owner is told of trouble")
         assert SAID[fault] in said or (fault == "slow" and "no answer in time" in said), said
@@ -247,6 +258,28 @@ async def test_the_show_goes_on_and_players_go_back_to_the_store(
         assert SECRET not in "".join(server.output)
 
 
+async def test_the_page_plays_on_through_all_of_it(start: ServerFactory, samples: Samples, store: Swift) -> None:
+    await store.let_pages_read()
+    # A page that is close to the edge fetches parts, which are here; one further back fetches from the store.
+    settings = PASSTHROUGH.rstrip() + "\n  latency_level: 4\n"
+    async with on_air(start, samples, store, settings) as (server, proxy, _, there):
+        trouble, asked = told_by(server), list[str]()
+        async with chromium() as browser, open_page(browser, server.http) as page:
+            page.on("requestfinished", lambda request: asked.append(request.url))
+            await watch(page, 4)
+            for fault in FAULTS:
+                proxy.turn(fault)
+                await settles(trouble, bool, f"the owner is told of {fault}")
+                await watch(page, 4)
+                proxy.turn("")
+                await settles(trouble, lambda text: not text, f"the owner is told of the end of {fault}")
+                asked.clear()
+                await settles(
+                    lambda: _async(any(map(there, asked))), bool, f"after {fault} the page is at the store again"
+                )
+                await watch(page, 4)
+
+
 async def test_the_server_stops_in_order_while_the_store_hangs(
     start: ServerFactory, samples: Samples, store: Swift
 ) -> None:
@@ -258,5 +291,5 @@ async def test_the_server_stops_in_order_while_the_store_hangs(
             assert await server.process.wait() == 0
 
 
-async def _async(value: int) -> int:
+async def _async(value: T) -> T:
     return value

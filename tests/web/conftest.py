@@ -16,7 +16,7 @@ from owncast_py.broadcast.session import State, Status
 from transcoder.window import LiveWindow
 from web.api.owncast.status import StatusDocument
 from web.hls import Hls
-from web.hls import routes as hls_routes
+from web.hls_routes import routes as hls_routes
 from web.hot import HotDocument
 from web.operations import mount
 from web.pages import load_pages

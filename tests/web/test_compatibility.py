@@ -35,7 +35,7 @@ from web.api.matrix.dialect import ROOT
 from web.api.owncast import chat_frames
 from web.authentication import CSRF_HEADER
 from web.hls import Hls
-from web.hls import routes as hls_routes
+from web.hls_routes import routes as hls_routes
 from web.pages import Page
 from web.server import Host, build_application
 

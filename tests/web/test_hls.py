@@ -14,10 +14,11 @@ from shown import add, live
 
 from transcoder.ladder import Variant
 from transcoder.window import LiveWindow
-from web.hls import MAX_ANSWERS, MAX_DIGITS, Hls, Pending, Stored, settle
-from web.media_answers import BAD_DIRECTIVE, CROWDED, FOREVER, NOT_FOUND, OFFLINE, TIMED_OUT, TOO_FAR, Answer
+from web.hls import MAX_ANSWERS, MAX_DIGITS, Hls, Pending, Stored
+from web.hls_routes import settle
+from web.media_answers import BAD_DIRECTIVE, CROWDED, FOREVER, MOMENT, NOT_FOUND, OFFLINE, TIMED_OUT, TOO_FAR, Answer
 from web.pages import accepts_gzip
-from web.traffic import INIT, SEGMENT
+from web.traffic import INIT, REDIRECT, SEGMENT
 
 Connect = Callable[..., Awaitable[ClientSession]]
 
@@ -485,6 +486,61 @@ def test_media_is_its_own_entity_tag() -> None:
     assert field_of(answered(hls, "/hls/0/abcd-5.m4s"), "ETag") == '"abcd-5.m4s"'
     assert answered(hls, "/hls/0/abcd-5.m4s", {"if-none-match": '"abcd-5.m4s"'}).status == 304
     assert answered(hls, "/hls/0/abcd-5.m4s", {"if-none-match": '"abcd-5.m4s"', "range": "bytes=0-1"}).status == 304
+
+
+CDN = "https://cdn.example/hls/"
+
+
+def sent_to(outcome: Answer | Pending | Stored) -> str | None:
+    assert isinstance(outcome, Answer)
+    assert (outcome.status == 302) == (outcome.kind == REDIRECT)
+    return field_of(outcome, "Location")
+
+
+def test_a_segment_that_is_elsewhere_is_asked_for_there() -> None:
+    window, hls, _ = filled()
+    before = answered(hls, "/hls/0/stream.m3u8").body
+    here = answered(hls, "/hls/0/abcd-1.m4s")
+    window.serve_from(CDN)
+    window.renditions[0].kept.add("abcd-1.m4s")
+    moved = answered(hls, "/hls/0/abcd-1.m4s", {"range": "bytes=0-1"})
+    assert (sent_to(moved), moved.body) == (f"{CDN}abcd/0/abcd-1.m4s", b"")
+    assert field_of(moved, "Cache-Control") == MOMENT, "it may be here again"
+    assert field_of(moved, "Access-Control-Allow-Origin") == "*"
+    assert sent_to(ask(hls, "/hls/0/abcd-2.m4s")) is None, "that one is not there"
+    assert answered(hls, "/hls/0/abcd-1.1.m4s").status == 200, "parts are here"
+    assert answered(hls, "/hls/0/stream.m3u8").body == before, "a listed segment keeps its address"
+    window.serve_from("")
+    again = answered(hls, "/hls/0/abcd-1.m4s")
+    assert (again.status, again.body) == (200, here.body)
+
+
+def test_a_segment_on_its_way_is_waited_for_a_moment() -> None:
+    window, hls, _ = filled()
+    window.serve_from(CDN)
+    kept = window.renditions[0].kept
+    waiters = [Waiter() for _ in range(4)]
+    pending = [ask(hls, f"/hls/0/abcd-{number}.m4s") for number in (5, 5, 4, 5)]
+    for each, waiter in zip(pending, waiters, strict=True):
+        assert isinstance(each, Pending)
+        assert each.register(waiter)
+        assert (each.late.status, each.crowded.status) == (200, 200), "it is here all the same"
+    last = pending[3]
+    assert isinstance(last, Pending)
+    last.withdraw(waiters[3])
+    kept.add("abcd-5.m4s")
+    assert [waiter.calls for waiter in waiters] == [1, 1, 0, 0]
+    assert sent_to(last.finish()) == f"{CDN}abcd/0/abcd-5.m4s"
+    window.serve_from("")
+    assert [waiter.calls for waiter in waiters] == [1, 1, 1, 0], "in trouble nobody waits"
+    assert (last.finish().status, last.finish().kind) == (200, SEGMENT)
+
+
+def test_what_is_not_there_yet_is_asked_for_nowhere_else() -> None:
+    window, hls, _ = filled()
+    window.serve_from(CDN)
+    assert answered(hls, "/hls/0/abcd-6.m4s").status == 404, "it is being made"
+    assert isinstance(ask(hls, "/hls/0/abcd-7.m4s"), Stored)
 
 
 def test_answers_of_old_playlists_are_not_kept_for_ever() -> None:

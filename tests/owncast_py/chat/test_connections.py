@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import pytest
 from house import Clock, House, Line
 
 from owncast_py.accounts.model import Identity
+from owncast_py.chat import connections as connections_module
 from owncast_py.chat import content
 from owncast_py.chat.connections import LINES_PER_SECOND, PART_DELAY, Connection
 from owncast_py.realtime.messages import CHAT, Delivery, Message
+
+
+@pytest.fixture(autouse=True)
+def ticks_are_the_tests_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a slow machine the service's own would come between two lines of a test."""
+    monkeypatch.setattr(connections_module, "TICK_SECONDS", 3600.0)
 
 
 async def newcomer(home: House, name: str) -> Identity:
