@@ -263,9 +263,10 @@ async def test_the_page_plays_on_through_all_of_it(start: ServerFactory, samples
     # A page that is close to the edge fetches parts, which are here; one further back fetches from the store.
     settings = PASSTHROUGH.rstrip() + "\n  latency_level: 4\n"
     async with on_air(start, samples, store, settings) as (server, proxy, _, there):
-        trouble, asked = told_by(server), list[str]()
+        trouble, asked, complaints = told_by(server), list[str](), list[str]()
         async with chromium() as browser, open_page(browser, server.http) as page:
             page.on("requestfinished", lambda request: asked.append(request.url))
+            page.on("console", lambda message: complaints.append(message.text))
             await watch(page, 4)
             for fault in FAULTS:
                 proxy.turn(fault)
@@ -278,6 +279,7 @@ async def test_the_page_plays_on_through_all_of_it(start: ServerFactory, samples
                     lambda: _async(any(map(there, asked))), bool, f"after {fault} the page is at the store again"
                 )
                 await watch(page, 4)
+        assert not [text for text in complaints if "Parsing" in text], "no playlist changed what it had said"
 
 
 async def test_the_server_stops_in_order_while_the_store_hangs(
