@@ -1,6 +1,7 @@
-"""Pictures of the show on air, put into a store for those who never ask this server.
+"""The picture of the show on air, put into a store for those who never ask this server.
 
-Owns when they are made anew, and which the store has. Making them is `stills`', bringing them there the store's.
+Owns when it is made anew, and which the store has. Making it is `stills`', bringing it there the store's. The animated
+preview stays here, where it is made only for those who ask: it costs as much as passing a stream through.
 """
 
 from __future__ import annotations
@@ -9,19 +10,17 @@ from transcoder.offload import Offload
 from transcoder.stills import KEPT_SECONDS, Still, Stills
 from transcoder.window import LiveWindow
 
-SHOWN = (Still.THUMBNAIL, Still.WEBP)
-"""The other preview shows the same, and takes five times as many octets."""
 SHOWN_SECONDS = KEPT_SECONDS + 1.0
 
 
 class Showcase:
-    """Looks for new pictures when it is told of the time. `now` is in seconds."""
+    """Looks for a new picture when it is told of the time. `now` is in seconds."""
 
     def __init__(self, stills: Stills) -> None:
         self._stills = stills
         self._looked = float("-inf")
         self._looking = False
-        self._there: dict[Still, bytes] = {}
+        self._there: bytes | None = None
 
     def due(self, now: float) -> bool:
         """Whether it is time to look; if so, the next time comes later."""
@@ -31,18 +30,17 @@ class Showcase:
         return True
 
     async def show(self, offload: Offload, window: LiveWindow) -> None:
-        """Gives the store the pictures that it does not have yet, while that window is on air."""
+        """Gives the store the picture if it does not have it yet, while that window is on air."""
         self._looking = True
         try:
-            for still in SHOWN:
-                picture = await self._stills.get(still)
-                if picture is not None and not window.ended and picture is not self._there.get(still):
-                    self._there[still] = picture
-                    offload.show(still, picture)
+            picture = await self._stills.get(Still.THUMBNAIL)
+            if picture is not None and not window.ended and picture is not self._there:
+                self._there = picture
+                offload.show(Still.THUMBNAIL, picture)
         finally:
             self._looking = False
 
     def forget(self) -> None:
         """Another show, or another store: it has nothing yet. What is on air is looked for at once."""
-        self._there.clear()
+        self._there = None
         self._looked = float("-inf")

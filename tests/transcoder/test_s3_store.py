@@ -175,7 +175,7 @@ async def test_what_a_crash_left_is_swept_and_nothing_else(place: S3Place) -> No
 
 async def test_playlists_of_a_show_that_is_gone_are_swept_and_new_ones_stay(place: S3Place) -> None:
     client = admin(place.endpoint)
-    for key in ("stream.m3u8", "0/stream.m3u8", "1/stream.m3u8", "thumbnail.jpg", "preview.webp"):
+    for key in ("stream.m3u8", "0/stream.m3u8", "1/stream.m3u8", "thumbnail.jpg"):
         await asyncio.to_thread(client.put_object, Bucket=BUCKET, Key=f"live/hls/{key}", Body=b"old")
     async with opened(place) as (store, _, _):
         store.publish("0/stream.m3u8", b"new")

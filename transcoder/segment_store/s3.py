@@ -51,12 +51,11 @@ TYPES = {
     ".mp4": "video/mp4",
     ".m3u8": "application/vnd.apple.mpegurl",
     ".jpg": "image/jpeg",
-    ".webp": "image/webp",
 }
 
 _OURS = re.compile(r"[0-9a-z]{1,32}/\d{1,3}/[0-9a-zA-Z.-]{1,64}", re.ASCII)
 """What an earlier process may have left, below the prefix."""
-_DOCUMENTS = re.compile(r"(?:\d{1,3}/)?stream\.m3u8|thumbnail\.jpg|preview\.webp", re.ASCII)
+_DOCUMENTS = re.compile(r"(?:\d{1,3}/)?stream\.m3u8|thumbnail\.jpg", re.ASCII)
 """The same of what is not of one session."""
 
 log = structlog.get_logger(__name__)
