@@ -19,7 +19,7 @@ import pytest
 import yaml
 from hosting import ROOT, command, copy_of_the_project
 from moto.server import ThreadedMotoServer
-from rig import PASSTHROUGH, PASSWORD, ServerFactory, publishing, run, running, segments
+from rig import PASSTHROUGH, PASSWORD, ServerFactory, publishing, run, running, segments, settles
 
 pytestmark = pytest.mark.e2e
 
@@ -290,8 +290,9 @@ async def test_the_store_is_prepared_and_players_are_sent_there(start: ServerFac
                 code, said = await run(*prepare)
                 assert (code, said) == (0, f"Players find the bucket at {endpoint}/tea; the next broadcast uses it.\n")
             async with publishing(server, samples("plain.flv")):
-                playlist = await server.playlist(0, lambda text: f"{endpoint}/tea/hls/" in text)
-            address = next(line for line in playlist.splitlines() if line.startswith(f"{endpoint}/tea/hls/"))
+                sent = await settles(lambda: server.sent(0), bool, "players are sent to the store")
+            (address, *_) = sent.values()
+            assert address.startswith(f"{endpoint}/tea/hls/")
             async with server.session.get(address, headers={"Origin": "https://elsewhere.example"}) as answer:
                 assert (answer.status, len(await answer.read()) > 1000) == (200, True)
             wrong = [word.replace(PASSWORD, "wrong") for word in prepare]
