@@ -18,7 +18,7 @@ import boto3
 import pytest
 import yaml
 from hosting import ROOT, command, copy_of_the_project
-from moto.server import ThreadedMotoServer
+from moto_rig import s3_server
 from rig import PASSTHROUGH, PASSWORD, ServerFactory, publishing, run, running, segments, settles
 
 pytestmark = pytest.mark.e2e
@@ -276,10 +276,7 @@ def test_the_store_of_compose_does_not_start_without_a_secret(tmp_path: Path) ->
 
 
 async def test_the_store_is_prepared_and_players_are_sent_there(start: ServerFactory, samples: Samples) -> None:
-    store = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    store.start()
-    host, port = store.get_host_and_port()
-    endpoint = f"http://{host}:{port}"
+    store, endpoint = s3_server()
     access = {"STORE_ENDPOINT": endpoint, "STORE_ACCESS_KEY": "owncast", "STORE_SECRET_KEY": "s3cret-s3cret"}
     wanted = {**access, "STORE_BUCKET": "tea", "STORE_ADDRESS": f"{endpoint}/tea"}
     try:

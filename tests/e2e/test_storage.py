@@ -15,6 +15,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 from moto.server import ThreadedMotoServer
+from moto_rig import s3_server
 from owner import ADMIN, Owner
 from rig import PASSTHROUGH, Server, ServerFactory, publishing, run, settles
 from viewer_browser import chromium, open_page, watch
@@ -68,18 +69,12 @@ class Store:
 
 @pytest.fixture
 async def store() -> AsyncIterator[Store]:
-    server = ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    found = Store(server, f"http://{host}:{port}")
+    found = Store(*s3_server())
     client = boto3.client(
         "s3", endpoint_url=found.address, region_name="us-east-1", aws_access_key_id="a", aws_secret_access_key="b"
     )
     await asyncio.to_thread(client.create_bucket, Bucket=BUCKET)
     yield found
-    for each in client.list_objects_v2(Bucket=BUCKET).get("Contents", ()):
-        client.delete_object(Bucket=BUCKET, Key=each["Key"])
-    client.delete_bucket(Bucket=BUCKET)
     found.go()
 
 

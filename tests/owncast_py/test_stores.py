@@ -8,26 +8,25 @@ from collections.abc import Iterator
 
 import boto3
 import pytest
-from moto.server import ThreadedMotoServer
+from moto_rig import s3_server
 
 from owncast_py.app.stores import Stores
 from owncast_py.setting_groups import StorageSettings
 from transcoder.segment_store.s3 import WORKERS, S3Store
 
 PATIENCE = 30.0
+BUCKET = "tea"
 
 
 @pytest.fixture
 def storage() -> Iterator[StorageSettings]:
     """A store that takes everything."""
-    server = ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
+    server, address = s3_server()
     found = StorageSettings(
         enabled=True,
-        endpoint=f"http://{host}:{port}",
+        endpoint=address,
         region="us-east-1",
-        bucket="tea",
+        bucket=BUCKET,
         access_key="key",
         secret="secret",
         force_path_style=True,
@@ -66,7 +65,7 @@ async def test_what_waits_is_uploaded_before_the_end_and_counted_after_it(storag
         aws_access_key_id="key",
         aws_secret_access_key="secret",
     )
-    await asyncio.to_thread(client.create_bucket, Bucket="tea")
+    await asyncio.to_thread(client.create_bucket, Bucket=BUCKET)
     stores = Stores(None, lambda _: None)
     store, _ = await stores.choose(storage)
     assert isinstance(store, S3Store)
@@ -75,7 +74,7 @@ async def test_what_waits_is_uploaded_before_the_end_and_counted_after_it(storag
         store.put(key, [b"tea"])
     async with asyncio.timeout(PATIENCE):
         await stores.aclose()
-    found = await asyncio.to_thread(client.list_objects_v2, Bucket="tea")
+    found = await asyncio.to_thread(client.list_objects_v2, Bucket=BUCKET)
     assert {each["Key"] for each in found["Contents"]} == {f"hls/{key}" for key in keys}
     assert (stores.closed.kept, stores.closed.given_up) == (8, 0)
     assert stores.elsewhere == []

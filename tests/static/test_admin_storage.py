@@ -10,7 +10,7 @@ import boto3
 import pytest
 import pytest_asyncio
 from admin_pages import Owner, owned
-from moto.server import ThreadedMotoServer
+from moto_rig import s3_server
 from playwright.async_api import Browser, expect
 
 from owncast_py.events import StoreTroubled
@@ -24,9 +24,7 @@ SECRET = "shh-very-secret"
 @pytest.fixture(scope="module")
 def s3() -> Iterator[str]:
     """The address of an S3 server with the bucket `tea`."""
-    server = ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
-    server.start()
-    address = "http://{}:{}".format(*server.get_host_and_port())
+    server, address = s3_server()
     client = boto3.client(
         "s3", endpoint_url=address, region_name="us-east-1", aws_access_key_id="a", aws_secret_access_key="b"
     )

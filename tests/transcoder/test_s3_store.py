@@ -12,7 +12,7 @@ import boto3
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
-from moto.server import ThreadedMotoServer
+from moto_rig import s3_server
 
 from transcoder.segment_store.s3 import (
     BACKOFF_SECONDS,
@@ -78,10 +78,8 @@ class Clock:
 @pytest.fixture(scope="module")
 def moto() -> Iterator[str]:
     """The address of an S3 server."""
-    server = ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
+    server, address = s3_server()
+    yield address
     server.stop()
 
 
