@@ -60,6 +60,8 @@ async def read(
             while len(body) < limit and (more := await response.content.read(min(READ_BYTES, limit - len(body)))):
                 body += more
             return Answer(bytes(body), response.headers.get("Access-Control-Allow-Origin", ""))
+    except aiohttp.TooManyRedirects as error:
+        raise Refused(_reason(error, seconds)) from error
     except (TimeoutError, aiohttp.ClientError, ValueError) as error:
         raise OSError(_reason(error, seconds)) from error
 

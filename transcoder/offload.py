@@ -7,7 +7,7 @@ nobody has to wait for anything that this server does not have. The same holds u
 kept where players would, and while players cannot.
 
 Plain playlists list only what is there already. They lie beside the sessions: `stream.m3u8` and `N/stream.m3u8`, with
-the segments of rendition N in `SESSION/N/`, and pictures of the show.
+the segments of rendition N in `SESSION/N/`, and the thumbnail.
 """
 
 from __future__ import annotations

@@ -86,7 +86,7 @@ class Pending:
     withdraw: Callable[[Waiter], None]
     finish: Callable[[], Answer]
     seconds: float
-    """After so long, `TIMED_OUT` is the answer."""
+    """After so long, `late` is the answer."""
     finishes: bool = False
     """Whether `finish` has the answer also after that time, or when too many wait."""
 

@@ -31,7 +31,7 @@ class Endpoint:
     async def answer(self, request: web.Request) -> web.Response:
         self.asked.append((request.path, request.headers.get("Range", "")))
         status = self.statuses.pop(0) if len(self.statuses) > 1 else self.statuses[0]
-        return web.Response(status=status, body=b"x" * 100_000)
+        return web.Response(status=status, body=b"x" * 100_000, headers={"Location": "/again"})
 
     def hear(self, readable: bool, problem: str) -> None:
         self.told.append((readable, problem))
@@ -100,6 +100,15 @@ async def test_what_fails_is_told_and_asked_for_until_it_works() -> None:
         assert told.startswith(sentence)
         assert endpoint.told[1:] == [endpoint.told[0], WELL]
         assert endpoint.slept[:3] == [AGAIN_SECONDS] * (FAILURES - 1) + [WATCH_SECONDS] * (4 - FAILURES)
+
+
+async def test_one_that_leads_around_in_circles_is_none_for_viewers() -> None:
+    async with watched(302) as (endpoint, watch, _):
+        watch.note("a")
+        await endpoint.until_told(1)
+        readable, told = endpoint.told[0]
+        assert not readable
+        assert told.endswith("it redirects more than 3 times.")
 
 
 async def test_an_endpoint_that_was_never_reached_may_be_by_viewers() -> None:

@@ -130,11 +130,9 @@ class _Boto:
 
     def put(self, key: str, body: bytes, content_type: str, cache_control: str) -> None:
         headers = {"Content-Type": content_type, "Cache-Control": cache_control}
-        acl = {"ACL": self._place.acl} if self._place.acl else {}
-        if self._place.acl:
-            headers["x-amz-acl"] = self._place.acl
+        acl = self._place.acl
         with _told():
-            if self._puts.send(key, body, headers):
+            if self._puts.send(key, body, headers | ({"x-amz-acl": acl} if acl else {})):
                 return
             self._client.put_object(
                 Bucket=self._place.bucket,
@@ -142,7 +140,7 @@ class _Boto:
                 Body=body,
                 ContentType=content_type,
                 CacheControl=cache_control,
-                **acl,
+                **({"ACL": acl} if acl else {}),
             )
 
     def get(self, key: str) -> bytes | None:

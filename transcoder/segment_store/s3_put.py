@@ -2,7 +2,7 @@
 
 A show puts an object every half second, all alike. For each of them boto3 would find the address, the rules of the
 region, the checksums and the shape of the answer anew, at several times the cost of signing and sending. Owns that one
-request. What does not fit it, and what fails otherwise than in time, is boto3's to do and to tell (`s3_client`).
+request. What does not fit it, and what meets no working connection, is boto3's to do and to tell (`s3_client`).
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ class SignedPuts:
             answer = self._connections.urlopen(
                 "PUT", address, body=body, headers=dict(request.headers.items()), retries=False, redirect=False
             )
-        except failures.NewConnectionError:
+        except failures.NewConnectionError:  # urllib3 counts it among the time-outs below
             return False
         except failures.ConnectTimeoutError as error:
             raise ConnectTimeoutError(endpoint_url=self._base, error=error) from error
